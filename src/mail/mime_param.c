@@ -51,10 +51,11 @@ static struct ph_str token(struct scan *s)
 
 bool ph_mime_type(struct ph_str value, struct ph_str *type, struct ph_str *subtype)
 {
-    struct scan s = { value.p, value.p + value.n };
+    struct scan s;
 
-    if (!value.n)
+    if (!value.n) /* also NIL, to which nothing may be added */
         return false;
+    s = (struct scan){ value.p, value.p + value.n };
     skip_blank(&s);
     *type = token(&s);
     skip_blank(&s);
@@ -173,11 +174,13 @@ int ph_mime_param(struct ph_str value, const char *name, struct ph_buf *out)
     bool percent, numbered = true;
     unsigned section = 0;
 
+    if (!value.n)
+        return 0;
     /* sections in any order; each is looked for from the start, so their number is bounded */
     for (; numbered && section < 100; section++) {
         struct scan s = { value.p, value.p + value.n };
         bool found = false;
-        while (value.n && !found && next_param(&s))
+        while (!found && next_param(&s))
             found = param_name(&s, name, section, &percent, &numbered);
         if (!found)
             return section > 0;
