@@ -27,7 +27,8 @@ struct ph_row {
     uint32_t uid;
     uint32_t flags : 8;   /* PH_F_* */
     uint32_t kwset : 24;  /* index into the snapshot's keyword sets; 0: none */
-    uint64_t key;         /* keyed 64-bit hash of the identity key; 0: not read, or the message has none */
+    uint64_t key;         /* keyed 64-bit hash of the identity key; 0: not read, or the message has none. With PH_WANT_MODSEQ: the
+                           * message's mod-sequence */
     int64_t epoch : 48;   /* INTERNALDATE, seconds UTC */
     int64_t zone : 12;    /* minutes east */
     int64_t has_date : 2; /* non-zero: yes */

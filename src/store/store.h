@@ -28,6 +28,7 @@
 
 struct ph_store;
 struct ph_session;
+struct ph_serve_ops; /* store/serve.h */
 
 /* Abilities of an open session. */
 enum {
@@ -60,6 +61,10 @@ struct ph_folder {
     uint32_t messages, uidnext, uidvalidity;
     uint64_t modseq;    /* HIGHESTMODSEQ; 0: not offered */
     uint64_t size;      /* STATUS=SIZE; UINT64_MAX: not known */
+    bool has_counts;    /* the next three are told */
+    uint32_t unseen, deleted;
+    uint64_t deleted_size;
+    const char *mailboxid; /* OBJECTID (RFC 8474), or NULL */
     struct ph_err status_err; /* kind != PH_OK: its STATUS was refused */
 };
 
@@ -78,6 +83,7 @@ enum {
     PH_WANT_SIZE = 1 << 2,
     PH_WANT_KEY = 1 << 3,  /* identity key from Message-ID, or Date+Subject+From */
     PH_WANT_MSGID = 1 << 4, /* provider's message id as the key (X-GM-MSGID, EMAILID): only within one account */
+    PH_WANT_MODSEQ = 1 << 5, /* each row's mod-sequence in the place of its key; not together with KEY or MSGID */
 };
 
 struct ph_scan_request {
@@ -100,7 +106,7 @@ struct ph_message {
     bool has_date;
     int64_t epoch;
     int zone_min;
-    uint64_t size;             /* exact */
+    uint64_t size;             /* exact; UINT64_MAX where PH_SV_ANY_SIZE allows it */
     bool careful;              /* ask before the octets are sent (synchronising literal), although more would be allowed */
 };
 
@@ -131,6 +137,7 @@ struct ph_flag_change {
     const char *keywords;
     enum { PH_FLAGS_SET, PH_FLAGS_ADD, PH_FLAGS_REMOVE } mode;
     uint64_t unchanged_since;  /* 0: none */
+    struct ph_numset *modified; /* with unchanged_since: gets the UIDs left alone because they changed since; may be NULL */
     struct ph_err result;      /* filled in */
 };
 
@@ -201,6 +208,8 @@ struct ph_session_ops {
     int (*noop)(struct ph_session *s, struct ph_err *err); /* keep the connection alive */
     /* Must it be closed and opened anew before it is used further (it failed, or the server counts errors)? NULL: never. */
     bool (*worn)(struct ph_session *s);
+    /* What a server needs beyond these; NULL: nothing. */
+    const struct ph_serve_ops *serve;
 };
 
 struct ph_session {
