@@ -52,7 +52,7 @@ struct ph_annotation {
 };
 
 enum ph_namespace_kind { PH_NS_PERSONAL, PH_NS_OTHER, PH_NS_SHARED };
-struct ph_namespace {
+struct ph_store_namespace {
     enum ph_namespace_kind kind;
     const char *prefix;     /* with its delimiter at the end; "" */
     char delim;
@@ -104,7 +104,7 @@ struct ph_serve_ops {
 
     /* ---- the account ---- */
 
-    int (*namespaces)(struct ph_session *s, struct ph_arena *arena, struct ph_namespace **out, size_t *n,
+    int (*namespaces)(struct ph_session *s, struct ph_arena *arena, struct ph_store_namespace **out, size_t *n,
                       struct ph_err *err);
 
     /* RFC 4314. rights: letters, for `op` 0 replace, '+', '-'; NULL removes the identifier. */
