@@ -150,14 +150,13 @@ static bool at_literal(struct ph_framer *f, struct ph_buf *in, const struct ph_a
                        struct ph_arena *arena, unsigned stream_from)
 {
     struct ph_command c;
-    struct ph_append_message m;
+    struct ph_append_head h;
     struct ph_err err = { 0 };
     bool stream = false;
 
     if (f->n_streamed) {
-        stream = ph_append_next_head(f, limits, arena, &m, &err) == 0;
-        touch_words(&m.flags);
-        CHECK(!stream || !m.announced);
+        stream = ph_append_next_head(f, limits, arena, (struct ph_append_place){ .content = true }, &h, &err) == 0;
+        CHECK(!stream || !h.messages[h.n - 1].announced);
     } else if (ph_command_parse_head(f, limits, arena, &c, &err) == 0) {
         stream = c.id == PH_CMD_APPEND && c.append.n && f->literal_size >= stream_from;
         if (c.id == PH_CMD_APPEND)

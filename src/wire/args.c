@@ -3,7 +3,7 @@
 #include "wire/chars.h"
 #include "wire/utf8.h"
 
-const struct ph_args_limits ph_args_limits_default = { 50, 100000, 100000, false };
+const struct ph_args_limits ph_args_limits_default = { 50, 100000, 100000, false, NULL };
 
 struct parse {
     const char *p, *end, *base;

@@ -34,6 +34,7 @@ enum ph_arg_type {
 struct ph_arg {
     enum ph_arg_type type;
     bool glued;          /* no blank in front where one separates: only sections have that, `(a)]` */
+    bool unclosed;       /* LIST: a literal is announced in it */
     int stream;          /* index of a literal that was streamed past the frame, else -1 */
     struct ph_str text;  /* not LIST; unescaped */
     struct ph_arg *items;
@@ -45,8 +46,9 @@ struct ph_args_limits {
     size_t values;  /* arguments, list elements, search keys, flags in one command */
     size_t ranges;  /* in one sequence-set */
     bool blanks;    /* take several blanks for one, and blanks at the ends: many clients send them, none can be misread */
+    const struct ph_command_row *more; /* the caller's own commands (wire/command.h), behind the last a row whose name is NULL */
 };
-extern const struct ph_args_limits ph_args_limits_default; /* 50, 100,000, 100,000, false */
+extern const struct ph_args_limits ph_args_limits_default; /* 50, 100,000, 100,000, false, none */
 
 /* `bytes` is what stands between the command's name and its end, without the blank in front; `streamed` has
  * offsets from `base`. With `open` the text may end in a blank behind which a literal is announced. */

@@ -303,7 +303,7 @@ int ph_command_parse_head(const struct ph_framer *f, const struct ph_args_limits
 }
 
 int ph_append_next_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
-                        struct ph_append_message *out, struct ph_err *err)
+                        struct ph_append_place at, struct ph_append_head *out, struct ph_err *err)
 {
     struct source s = { f->head, f, true, limits ? limits : &ph_args_limits_default, arena, err };
     struct ph_arg list;
@@ -322,7 +322,12 @@ int ph_append_next_head(const struct ph_framer *f, const struct ph_args_limits *
     if (ph_args_parse(args, f->head.p, NULL, 0, true, s.limits, arena, &list, err))
         return -1;
     struct ph_args c = { .list = &list, .limits = s.limits, .arena = arena, .err = err };
-    if (ph_grammar_append_message(&c, out) || ph_args_end(&c))
+    out->messages = ph_arena_alloc(arena, sizeof *out->messages);
+    if (!out->messages)
+        return ph_fail_memory(err);
+    out->n = 1;
+    out->place = at;
+    if (ph_grammar_append_message(&c, out->messages) || ph_args_end(&c))
         return -1;
-    return out->announced ? refuse(&s, "no message is announced", PH_STR("")) : 0;
+    return out->messages->announced ? refuse(&s, "no message is announced", PH_STR("")) : 0;
 }

@@ -22,6 +22,7 @@ enum ph_cmd {
     PH_CMD_LOGOUT,
     PH_CMD_ID,
     PH_CMD_COMPRESS,
+    PH_CMD_UNAUTHENTICATE, /* RFC 8437; from authenticated on */
     /* not authenticated */
     PH_CMD_STARTTLS,
     PH_CMD_AUTHENTICATE,
@@ -41,6 +42,18 @@ enum ph_cmd {
     PH_CMD_STATUS,
     PH_CMD_APPEND,
     PH_CMD_IDLE,
+    PH_CMD_GETQUOTA,
+    PH_CMD_GETQUOTAROOT,
+    PH_CMD_SETQUOTA,
+    PH_CMD_SETACL,
+    PH_CMD_DELETEACL,
+    PH_CMD_GETACL,
+    PH_CMD_LISTRIGHTS,
+    PH_CMD_MYRIGHTS,
+    PH_CMD_GETMETADATA,
+    PH_CMD_SETMETADATA,
+    PH_CMD_NOTIFY,
+    PH_CMD_ESEARCH, /* in several mailboxes: RFC 7377 */
     /* selected */
     PH_CMD_CHECK,
     PH_CMD_CLOSE,
@@ -53,6 +66,9 @@ enum ph_cmd {
     PH_CMD_STORE,
     PH_CMD_COPY,
     PH_CMD_MOVE,
+    PH_CMD_REPLACE,
+    /* from here on: the caller's own, see ph_args_limits.more */
+    PH_CMD_APPLICATION = 1000,
 };
 
 /* In which states a command may come: a set of bits. */
@@ -72,21 +88,22 @@ struct ph_cmd_select {
     struct ph_seqset known_uids, match_seqs, match_uids; /* text NIL when not given */
 };
 
-/* --- LIST: RFC 5258, 5819, 6154, 9051 6.3.9 --- */
+/* --- LIST: RFC 5258, 5819, 6154, 8440, 9590, 9051 6.3.9 --- */
 enum {
     PH_LO_SUBSCRIBED = 1 << 0, PH_LO_REMOTE = 1 << 1, PH_LO_RECURSIVEMATCH = 1 << 2, PH_LO_SPECIAL_USE = 1 << 3,
-    PH_LO_CHILDREN = 1 << 4, PH_LO_STATUS = 1 << 5,
+    PH_LO_CHILDREN = 1 << 4, PH_LO_STATUS = 1 << 5, PH_LO_MYRIGHTS = 1 << 6, PH_LO_METADATA = 1 << 7,
 };
-/* Items of STATUS: RFC 9051 6.3.11, 3501 (RECENT), 7162, 8438, 7889, 8474. */
+/* Items of STATUS: RFC 9051 6.3.11, 3501 (RECENT), 7162, 8438, 7889, 8474, 9208. */
 enum {
     PH_SI_MESSAGES = 1 << 0, PH_SI_UIDNEXT = 1 << 1, PH_SI_UIDVALIDITY = 1 << 2, PH_SI_UNSEEN = 1 << 3,
     PH_SI_DELETED = 1 << 4, PH_SI_SIZE = 1 << 5, PH_SI_RECENT = 1 << 6, PH_SI_HIGHESTMODSEQ = 1 << 7,
-    PH_SI_APPENDLIMIT = 1 << 8, PH_SI_MAILBOXID = 1 << 9,
+    PH_SI_APPENDLIMIT = 1 << 8, PH_SI_MAILBOXID = 1 << 9, PH_SI_DELETED_STORAGE = 1 << 10,
 };
 struct ph_cmd_list {
     bool extended;           /* any of the options or several patterns: the rules of RFC 5258 hold */
     unsigned select, options; /* PH_LO_ bits; options: of RETURN */
     unsigned status;         /* PH_SI_ bits of RETURN (STATUS (…)) */
+    struct ph_words metadata; /* entries of RETURN (METADATA (…)) */
     struct ph_str reference;
     struct ph_words patterns;
 };
@@ -95,24 +112,43 @@ struct ph_cmd_status {
     unsigned items; /* PH_SI_ bits */
 };
 
-/* --- APPEND: RFC 9051 6.3.12, MULTIAPPEND 3502, BINARY 3516 --- */
+/* --- APPEND: RFC 9051 6.3.12, MULTIAPPEND 3502, BINARY 3516, CATENATE 4469, UTF8 6855 4; REPLACE: 8508 --- */
+struct ph_cat_part {
+    bool url;        /* text is a URL, for ph_imapurl_parse; else a literal: TEXT, or UTF8 */
+    bool utf8;       /* UTF8 (~{…}) */
+    bool announced;  /* the text is there; false: this is what came before the literal at a head's end */
+    int stream;      /* index into the framer's streamed[], or -1: then text holds the octets */
+    struct ph_str text;
+};
 struct ph_append_message {
     struct ph_words flags;
     bool has_date;
     int64_t epoch;
     int zone_min;
-    bool announced;  /* the literal stands in the frame; false: this is what came before the next one */
+    bool announced;  /* all of it stands in the frame; false: this is what came before the next literal */
     bool binary;     /* literal8 */
+    bool utf8;       /* UTF8 (~{…}) */
     int stream;      /* index into the framer's streamed[], or -1: then text holds the message */
     struct ph_str text;
+    bool catenate;   /* the message is its parts, put together in their order; stream is -1 */
+    struct ph_cat_part *parts;
+    size_t n_parts;
+};
+/* At a literal: what it is, as far as the head tells. */
+struct ph_append_place {
+    bool content;     /* of a message, or of a TEXT of one: may be streamed. Else (a URL, a mailbox's name): collect */
+    bool in_catenate; /* the parentheses that stand open around it */
+    bool in_utf8;
 };
 struct ph_cmd_append {
+    struct ph_seqset replaces; /* REPLACE: one number or `*`; NIL for APPEND */
     struct ph_str mailbox;
-    struct ph_append_message *messages;
+    struct ph_append_message *messages; /* REPLACE: one */
     size_t n;
+    struct ph_append_place place; /* only from ph_command_parse_head */
 };
 
-/* --- FETCH: RFC 9051 6.4.5, 7162, 8474, 3516 --- */
+/* --- FETCH: RFC 9051 6.4.5, 7162, 8474, 3516, 8970, 8514, 9394 --- */
 enum ph_section_what {
     PH_SEC_ALL, /* BODY[], BODY[1.2] */
     PH_SEC_HEADER, PH_SEC_FIELDS, PH_SEC_FIELDS_NOT, PH_SEC_TEXT, PH_SEC_MIME,
@@ -128,11 +164,12 @@ enum ph_fetch_what {
     PH_FA_SECTION,     /* BODY[…], BODY.PEEK[…] */
     PH_FA_BINARY, PH_FA_BINARY_SIZE,
     PH_FA_RFC822, PH_FA_RFC822_HEADER, PH_FA_RFC822_TEXT, /* answered under these names; HEADER does not set \Seen */
-    PH_FA_MODSEQ, PH_FA_EMAILID, PH_FA_THREADID,
+    PH_FA_MODSEQ, PH_FA_EMAILID, PH_FA_THREADID, PH_FA_PREVIEW, PH_FA_SAVEDATE,
 };
 struct ph_fetch_att {
     enum ph_fetch_what what;
     bool peek;
+    bool lazy; /* PREVIEW (LAZY) */
     struct ph_section section;
     bool partial;
     uint64_t origin, length;
@@ -143,6 +180,8 @@ struct ph_cmd_fetch {
     size_t n;
     bool has_changedsince, vanished;
     uint64_t changedsince;
+    bool has_partial; /* only with UID */
+    int64_t partial_first, partial_last; /* as in struct ph_cmd_search */
 };
 
 /* --- STORE: RFC 9051 6.4.6, 7162 3.1.3 --- */
@@ -159,7 +198,17 @@ struct ph_cmd_copy {
     struct ph_str mailbox;
 };
 
-/* --- SEARCH, SORT, THREAD: RFC 9051 6.4.4, 7162 3.1.5, 5032, 8474, 9738, 5256, 4731, 9394 --- */
+/* --- which mailboxes: RFC 5465 6 (NOTIFY), RFC 7377 2.2 (ESEARCH) --- */
+enum ph_filter_what {
+    PH_MF_SELECTED, PH_MF_SELECTED_DELAYED, PH_MF_INBOXES, PH_MF_PERSONAL, PH_MF_SUBSCRIBED,
+    PH_MF_SUBTREE, PH_MF_SUBTREE_ONE, PH_MF_MAILBOXES, /* names */
+};
+struct ph_mailbox_filter {
+    enum ph_filter_what what;
+    struct ph_words names;
+};
+
+/* --- SEARCH, SORT, THREAD, ESEARCH: RFC 9051 6.4.4, 7162 3.1.5, 5032, 8474, 9738, 5256, 4731, 9394, 8514, 7377 --- */
 enum ph_search_what {
     PH_SK_ALL,
     PH_SK_AND, PH_SK_OR, PH_SK_NOT, /* kids */
@@ -175,6 +224,8 @@ enum ph_search_what {
     PH_SK_MODSEQ,                   /* number; name, text: entry and type, NIL if none */
     PH_SK_EMAILID, PH_SK_THREADID,  /* text */
     PH_SK_UIDAFTER, PH_SK_UIDBEFORE, /* number */
+    PH_SK_SAVEDBEFORE, PH_SK_SAVEDON, PH_SK_SAVEDSINCE, /* days, by save date */
+    PH_SK_SAVEDATESUPPORTED,
 };
 struct ph_search_key {
     enum ph_search_what what;
@@ -207,6 +258,85 @@ struct ph_cmd_search {
     size_t n_sort;
     struct ph_str algorithm; /* THREAD */
     struct ph_search_key key; /* AND of the keys, or the only one */
+    struct ph_mailbox_filter *sources; /* ESEARCH IN (…); none: the selected mailbox. No SELECTED_DELAYED */
+    size_t n_sources;
+};
+
+/* --- QUOTA: RFC 9208, 2087 --- */
+struct ph_quota_resource {
+    struct ph_str name; /* as sent: STORAGE (units of 1024 octets), MESSAGE, … */
+    uint64_t limit;     /* up to 2^63-1 */
+};
+struct ph_cmd_quota {
+    struct ph_str root;    /* GETQUOTA, SETQUOTA; may be empty */
+    struct ph_str mailbox; /* GETQUOTAROOT */
+    struct ph_quota_resource *resources; /* SETQUOTA; none: no limits */
+    size_t n;
+};
+
+/* --- ACL: RFC 4314, 2086 --- */
+struct ph_cmd_acl {
+    struct ph_str mailbox;
+    struct ph_str identifier; /* SETACL, DELETEACL, LISTRIGHTS; with the `-` of negative rights */
+    char op;                  /* SETACL: '+', '-', or 0: replace */
+    struct ph_str rights;     /* SETACL: a-z and 0-9, perhaps none; which of them exist is the caller's to know */
+};
+
+/* --- METADATA: RFC 5464 --- */
+#define PH_DEPTH_INFINITY UINT32_MAX
+struct ph_metadata_entry {
+    struct ph_str name;  /* as sent; compared without regard to case */
+    struct ph_str value; /* SETMETADATA; NIL: remove it. May have NULs */
+};
+struct ph_cmd_metadata {
+    struct ph_str mailbox; /* empty: of the server */
+    bool has_maxsize;
+    uint32_t maxsize;
+    uint32_t depth;        /* 0, 1, PH_DEPTH_INFINITY */
+    struct ph_metadata_entry *entries;
+    size_t n;
+};
+
+/* --- NOTIFY: RFC 5465 --- */
+enum {
+    PH_EV_MESSAGE_NEW = 1 << 0, PH_EV_MESSAGE_EXPUNGE = 1 << 1, PH_EV_FLAG_CHANGE = 1 << 2,
+    PH_EV_ANNOTATION_CHANGE = 1 << 3, PH_EV_MAILBOX_NAME = 1 << 4, PH_EV_SUBSCRIPTION_CHANGE = 1 << 5,
+    PH_EV_MAILBOX_METADATA_CHANGE = 1 << 6, PH_EV_SERVER_METADATA_CHANGE = 1 << 7,
+    PH_EV_UNKNOWN = 1 << 8, /* some event of another name: to be refused by NO [BADEVENT …] */
+    PH_EV_MESSAGE = 0xf,    /* those that concern messages */
+};
+struct ph_notify_group {
+    struct ph_mailbox_filter filter; /* no SUBTREE_ONE */
+    unsigned events;                 /* PH_EV_ bits; 0: NONE */
+    struct ph_fetch_att *atts;       /* of MessageNew, only with SELECTED and SELECTED_DELAYED */
+    size_t n_atts;
+};
+struct ph_cmd_notify {
+    bool set;    /* false: NONE */
+    bool status;
+    struct ph_notify_group *groups;
+    size_t n;
+};
+
+/* --- a command of the caller's own: its arguments in the order of its row's shape --- */
+enum ph_shape_what {
+    PH_SH_TEXT,   /* atom, astring, string, nstring, mailbox, pattern: text */
+    PH_SH_NUMBER, /* number, number64: number */
+    PH_SH_SET,    /* set */
+    PH_SH_FLAGS,  /* flags: words */
+    PH_SH_ANY,    /* any: arg */
+};
+struct ph_shape_value {
+    enum ph_shape_what what;
+    struct ph_str text;
+    uint64_t number;
+    struct ph_seqset set;
+    struct ph_words words;
+    const struct ph_arg *arg; /* each has it */
+};
+struct ph_cmd_values {
+    struct ph_shape_value *v;
+    size_t n;
 };
 
 struct ph_command {
@@ -229,6 +359,11 @@ struct ph_command {
         struct ph_cmd_store store;
         struct ph_cmd_copy copy;
         struct ph_cmd_search search;
+        struct ph_cmd_quota quota;
+        struct ph_cmd_acl acl;
+        struct ph_cmd_metadata metadata;
+        struct ph_cmd_notify notify;
+        struct ph_cmd_values values; /* of a row with a shape */
     };
 };
 
@@ -236,24 +371,36 @@ struct ph_command {
 int ph_command_parse(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
                      struct ph_command *out, struct ph_err *err);
 
-/* At PH_FRAME_LITERAL: parse f->head. For APPEND, out->append has the messages so far and, last, the one
- * whose literal is announced (announced false, binary not known here): the server can refuse before it takes
- * the octets. For any other command only tag, name and id are filled: collect the literal. */
+/* At PH_FRAME_LITERAL: parse f->head. For APPEND and REPLACE, out->append has the messages so far and, last, the
+ * one whose literal is announced (announced false, binary not known here): the server can refuse before it takes
+ * the octets. With CATENATE it is the last of that message's parts that is announced. append.place says whether the
+ * literal may be streamed. For any other command only tag, name and id are filled: collect the literal. */
 int ph_command_parse_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
                           struct ph_command *out, struct ph_err *err);
-/* The same for the next message of a MULTIAPPEND, in time that does not grow with their number: reads only
- * what stands behind the last streamed literal. */
+
+/* The same at each literal once one was streamed, in time that does not grow with their number: reads only what
+ * stands behind the last streamed literal. `at` is the place of that one. */
+struct ph_append_head {
+    struct ph_cat_part *rest; /* CATENATE: what came behind the streamed literal in its own message */
+    size_t n_rest;
+    struct ph_append_message *messages; /* that begin behind it. n 0: the last of `rest` is what is announced */
+    size_t n;
+    struct ph_append_place place;
+};
 int ph_append_next_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
-                        struct ph_append_message *out, struct ph_err *err);
+                        struct ph_append_place at, struct ph_append_head *out, struct ph_err *err);
 
 /* --- for the files that hold grammar ---------------------------------------------------------------------------- */
 
 struct ph_command_row {
     const char *name;
-    enum ph_cmd id;
+    enum ph_cmd id; /* a caller's own: PH_CMD_APPLICATION and above */
     unsigned states;
     enum { PH_UID_NO, PH_UID_MAY, PH_UID_MUST } uid;
-    int (*parse)(struct ph_args *c, struct ph_command *out); /* NULL: no arguments */
+    int (*parse)(struct ph_args *c, struct ph_command *out); /* NULL: no arguments, or a shape */
+    /* Kinds of arguments between blanks: atom, astring, string, nstring, mailbox, pattern, number, number64, set,
+     * flags, any. `[kinds]` at the end may be missing, `kind...` is one or more: "astring mailbox [number]". */
+    const char *shape;
 };
 
 int ph_grammar_select(struct ph_args *c, struct ph_command *out);

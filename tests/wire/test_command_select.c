@@ -312,7 +312,7 @@ static void test_append_streamed(void **state)
     struct ph_buf in = PH_BUF_INIT;
     struct ph_arena arena;
     struct ph_command c;
-    struct ph_append_message m;
+    struct ph_append_head h;
     struct ph_err err;
 
     ph_framer_init(&f, &(struct ph_frame_limits){ 1 << 20, 1 << 20, 1000 });
@@ -345,10 +345,11 @@ static void test_append_streamed(void **state)
             break;
         }
         assert_int_equal(ev, PH_FRAME_LITERAL);
-        assert_int_equal(ph_append_next_head(&f, NULL, &arena, &m, &err), 0);
-        assert_words(&m.flags, "k");
-        assert_int_equal(m.epoch, 837596665);
-        assert_false(m.announced);
+        assert_int_equal(ph_append_next_head(&f, NULL, &arena, c.append.place, &h, &err), 0);
+        assert_int_equal(h.n, 1);
+        assert_words(&h.messages[0].flags, "k");
+        assert_int_equal(h.messages[0].epoch, 837596665);
+        assert_false(h.messages[0].announced);
     }
     assert_int_equal(ph_command_parse(&f, NULL, &arena, &c, &err), 0);
     assert_int_equal(c.append.n, 101);
