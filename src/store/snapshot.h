@@ -13,15 +13,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
-
-enum {
-    PH_F_SEEN = 1 << 0,
-    PH_F_ANSWERED = 1 << 1,
-    PH_F_FLAGGED = 1 << 2,
-    PH_F_DELETED = 1 << 3,
-    PH_F_DRAFT = 1 << 4,
-    PH_F_RECENT = 1 << 5, /* read, never sent */
-};
+#include "wire/flags.h"
 
 struct ph_row {
     uint32_t uid;

@@ -15,6 +15,7 @@ static const struct row rows[] = {
     { "AUTHENTICATIONFAILED", PH_CODE_AUTHENTICATIONFAILED, RAW },
     { "AUTHORIZATIONFAILED", PH_CODE_AUTHORIZATIONFAILED, RAW },
     { "BADCHARSET", PH_CODE_BADCHARSET, WORDS },
+    { "BADEVENT", PH_CODE_BADEVENT, WORDS },
     { "BADURL", PH_CODE_BADURL, RAW },
     { "CANNOT", PH_CODE_CANNOT, RAW },
     { "CAPABILITY", PH_CODE_CAPABILITY, WORDS },
@@ -62,6 +63,14 @@ static const struct row rows[] = {
     { "UNSEEN", PH_CODE_UNSEEN, NUMBER },
     { "USEATTR", PH_CODE_USEATTR, RAW },
 };
+
+const char *ph_code_atom(enum ph_code id)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].id == id)
+            return rows[i].atom;
+    return NULL;
+}
 
 static const struct row *find_row(struct ph_str atom)
 {

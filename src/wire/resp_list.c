@@ -29,6 +29,14 @@ static const struct {
     { "\\Starred", PH_MA_FLAGGED },
 };
 
+const char *ph_mailbox_attr(uint32_t bit)
+{
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+        if (attributes[i].bit == bit || (bit == PH_MA_NONEXISTENT && (attributes[i].bit & bit)))
+            return attributes[i].name;
+    return NULL;
+}
+
 static uint32_t attribute_bits(const struct ph_words *w)
 {
     uint32_t bits = 0;

@@ -61,13 +61,16 @@ enum ph_code {
     PH_CODE_SERVERBUG, PH_CODE_THROTTLED, PH_CODE_TOOBIG, PH_CODE_TRYCREATE, PH_CODE_UIDNEXT, PH_CODE_UIDNOTSTICKY,
     PH_CODE_UIDVALIDITY, PH_CODE_UNAVAILABLE, PH_CODE_UNKNOWN_CTE, PH_CODE_UNSEEN, PH_CODE_UIDREQUIRED,
     PH_CODE_BADURL, PH_CODE_TOOMANY, PH_CODE_METADATA, PH_CODE_COMPRESSIONACTIVE, PH_CODE_REFERRAL,
-    PH_CODE_INPROGRESS, PH_CODE_NOTIFICATIONOVERFLOW, PH_CODE_USEATTR,
+    PH_CODE_INPROGRESS, PH_CODE_NOTIFICATIONOVERFLOW, PH_CODE_USEATTR, PH_CODE_BADEVENT,
 };
 
 struct ph_words {
     struct ph_str *w;
     size_t n;
 };
+
+/* The code's atom, NULL for NONE and UNKNOWN. */
+const char *ph_code_atom(enum ph_code id);
 
 struct ph_resp_code {
     enum ph_code id;
@@ -136,6 +139,8 @@ enum {
     PH_MA_SENT = 1 << 21, PH_MA_TRASH = 1 << 22, PH_MA_IMPORTANT = 1 << 23, PH_MA_INBOX = 1 << 24,
 };
 #define PH_MA_SPECIAL 0x01ff0000u
+/* `\Noselect` for one bit, NULL when there is no such. */
+const char *ph_mailbox_attr(uint32_t bit);
 
 struct ph_list_item {
     uint32_t attrs;

@@ -54,7 +54,8 @@ void ph_write_crlf(struct ph_writer *w)
 
 void ph_write_literal_head(struct ph_writer *w, uint64_t n, bool force_sync)
 {
-    bool sync = force_sync || w->literals == PH_LITERAL_SYNC || (w->literals == PH_LITERAL_MINUS && n > MINUS_MAX);
+    bool sync = w->literals != PH_LITERAL_ANSWER &&
+                (force_sync || w->literals == PH_LITERAL_SYNC || (w->literals == PH_LITERAL_MINUS && n > MINUS_MAX));
 
     if (n > INT64_MAX || (sync && w->n_syncs == PH_WRITER_SYNCS)) {
         w->failed = true;
@@ -62,7 +63,7 @@ void ph_write_literal_head(struct ph_writer *w, uint64_t n, bool force_sync)
     }
     ph_write_char(w, '{');
     ph_write_u64(w, n);
-    if (sync)
+    if (sync || w->literals == PH_LITERAL_ANSWER)
         put(w, "}\r\n", 3);
     else
         put(w, "+}\r\n", 4);

@@ -18,6 +18,7 @@ enum ph_literals {
     PH_LITERAL_SYNC,  /* {n} only */
     PH_LITERAL_MINUS, /* {n+} up to 4096 octets (RFC 7888 5) */
     PH_LITERAL_PLUS,  /* {n+} */
+    PH_LITERAL_ANSWER, /* of a server: {n}, and nobody waits */
 };
 
 #define PH_WRITER_SYNCS 16
