@@ -35,14 +35,14 @@ struct ph_acl_entry {
 
 #define PH_RIGHTS_ALL "lrswipkxtea"
 
-struct ph_quota_resource {
+struct ph_store_quota_resource {
     const char *name;       /* STORAGE (KiB), MESSAGE, MAILBOX, ANNOTATION-STORAGE: RFC 9208 5 */
     uint64_t usage, limit;
 };
 
 struct ph_quota {
     const char *root;
-    struct ph_quota_resource *r;
+    struct ph_store_quota_resource *r;
     size_t n;
 };
 
@@ -122,10 +122,11 @@ struct ph_serve_ops {
                        struct ph_err *err);
     int (*get_quota)(struct ph_session *s, const char *root, struct ph_arena *arena, struct ph_quota *out,
                      struct ph_err *err);
-    int (*set_quota)(struct ph_session *s, const char *root, const struct ph_quota_resource *limits, size_t n,
+    int (*set_quota)(struct ph_session *s, const char *root, const struct ph_store_quota_resource *limits, size_t n,
                      struct ph_err *err);
 
-    /* RFC 5464; folder "" is the server. depth: 0 exactly these, 1 also their children, UINT_MAX all below. */
+    /* RFC 5464; folder "" is the server. Entries are compared without regard to case. depth: 0 exactly these, 1 also their
+     * children, UINT32_MAX all below. Setting fails with kind TOOBIG (a value), LIMIT (too many), UNSUPPORTED (no private ones). */
     int (*get_metadata)(struct ph_session *s, const char *folder, const char *const *entries, size_t n_entries,
                         unsigned depth, struct ph_arena *arena, struct ph_annotation **out, size_t *n,
                         struct ph_err *err);
@@ -150,6 +151,11 @@ enum {
     PH_SV_SAVEDATE = 1 << 2,  /* info has the date of saving */
     PH_SV_THREADID = 1 << 3,
     PH_SV_MARKED_RECENT = 1 << 4, /* scans with read_write set PH_F_RECENT on what no earlier session was told of */
+    /* The resources that can be limited: RFC 9208 wants them advertised. With get_quota. */
+    PH_SV_QUOTA_STORAGE = 1 << 5,
+    PH_SV_QUOTA_MESSAGE = 1 << 6,
+    PH_SV_QUOTA_MAILBOX = 1 << 7,
+    PH_SV_QUOTA_ANNOTATION = 1 << 8,
 };
 
 void ph_copy_result_done(struct ph_copy_result *r);
