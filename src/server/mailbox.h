@@ -48,7 +48,6 @@ struct mailbox_state {
     bool real_modseq;
     uint32_t permanent_flags; /* PH_F_* */
     bool keywords_ok;         /* new keywords can be made */
-    uint32_t unseen_first;    /* UID of the first message without \Seen; 0 none */
 };
 
 /* Find or load it; the caller's session of the store does the reading. Free with mailbox_close. */
@@ -57,9 +56,12 @@ void mailbox_close(struct mailbox *m);
 /* Read from the store what has changed. Without `force` only if a watcher said so (or the store has none and it has been a while). *gone: the
  * mailbox does not exist any more, or has another UIDVALIDITY: sessions must let go of it. */
 int mailbox_refresh(struct mailbox *m, struct ph_session *store, bool force, bool *gone, struct ph_err *err);
+void mailbox_changed(struct server_user *u, const char *folder); /* what a watcher of the store calls; NULL: all of them */
+void mailbox_forget_all(struct server_user *u);                  /* when the user's last session has ended */
 void mailbox_touch(struct mailbox *m); /* somebody changed it: the next refresh reads */
 bool mailbox_dirty(struct mailbox *m);
 void mailbox_get_state(struct mailbox *m, struct mailbox_state *out);
+uint32_t mailbox_first_unseen(struct mailbox *m); /* UID of the first message without \Seen; 0 none */
 struct uidlist *mailbox_uids(struct mailbox *m, uint64_t *modseq); /* a reference, and the highest mod-sequence that goes with it */
 bool mailbox_row(struct mailbox *m, uint32_t uid, struct mailbox_row *out);
 /* Copy out up to max rows with uid > after, ascending; changed_since != 0: only those with a higher mod-sequence. Returns how many. */
@@ -69,6 +71,8 @@ const char *mailbox_keywords(struct mailbox *m, uint32_t kwset);
 /* All keywords in use, in order of appearance, into out (blank-separated); returns a number that changes when there are more. */
 unsigned mailbox_all_keywords(struct mailbox *m, struct ph_buf *out);
 const char *mailbox_name(const struct mailbox *m);
+/* UIDs that are \Recent and that no session was told of before: with `claim` they are this session's now. Adds to *out. */
+int mailbox_recent(struct mailbox *m, struct ph_session *store, bool claim, struct ph_numset *out, struct ph_err *err);
 /* Sessions that want to be woken when something changes (IDLE, NOTIFY). */
 void mailbox_listen(struct mailbox *m, struct session *s);
 void mailbox_unlisten(struct mailbox *m, struct session *s);
@@ -81,8 +85,7 @@ struct view {
     struct uidlist *uids;     /* as told to the client */
     uint64_t modseq;          /* every change up to here is told */
     unsigned keywords_told;   /* as of mailbox_all_keywords */
-    uint32_t recent_from;     /* UIDs from here on are \Recent in this session; 0: none */
-    uint32_t recent_told;
+    struct ph_numset recent;  /* UIDs that are \Recent in this session (RFC 3501 2.3.2) */
 };
 
 #endif

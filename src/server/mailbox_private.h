@@ -1,0 +1,43 @@
+/* mailbox_private.h: what mailbox.c (finding, reading out) and refresh.c (keeping up to date) share. */
+#ifndef PH_SERVER_MAILBOX_PRIVATE_H
+#define PH_SERVER_MAILBOX_PRIVATE_H
+
+#include <pthread.h>
+
+#include "server/mailbox.h"
+#include "server/user.h"
+
+#define KWSETS_MAX (1u << 24) /* a row has 24 bits for the number */
+
+struct mailbox {
+    struct server_user *user;
+    struct mailbox *next;         /* of the user's; guarded by user->mailboxes_lock, as are refs and used */
+    unsigned refs;
+    uint64_t used;                /* when it was last given back, in the user's count */
+    char *name;
+
+    pthread_mutex_t refreshing;   /* one reads from the store at a time */
+    _Atomic bool dirty;
+    bool loaded, watched;         /* guarded by refreshing */
+
+    pthread_mutex_t lock;         /* everything below */
+    bool gone;
+    struct mailbox_state state;
+    struct mailbox_row *rows;     /* by UID */
+    size_t n, cap;
+    struct uidlist *uids;         /* of the rows */
+    char **kwsets;                /* [0] is not used: ""; a text never moves, so it can be lent without the lock */
+    size_t n_kwsets, cap_kwsets;
+    struct ph_buf keywords;       /* all, in order of appearance */
+    unsigned n_keywords;
+    uint32_t recent_from;         /* from this UID on nobody was told of \Recent */
+    struct ph_numset recent;      /* found \Recent in the store when it was loaded */
+    struct session **listeners;
+    size_t n_listeners, cap_listeners;
+};
+
+size_t mailbox_find(const struct mailbox *m, uint32_t uid); /* the first row with this UID or a higher one */
+void mailbox_wake(struct mailbox *m);
+void mailbox_disown(struct mailbox *m); /* it is not what its name says any more: nobody will find it; who has it keeps it */
+
+#endif
