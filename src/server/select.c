@@ -7,15 +7,11 @@
 #include "server/sync.h"
 #include "wire/respond.h"
 
-static void tell_code_number(struct session *s, const char *code, uint64_t number, const char *text)
+static void tell_code_number(struct session *s, enum ph_code code, uint64_t number, struct ph_str text)
 {
-    ph_write_raw(&s->w, "* OK [");
-    ph_write_raw(&s->w, code);
-    ph_write_char(&s->w, ' ');
-    ph_write_u64(&s->w, number);
-    ph_write_raw(&s->w, "] ");
-    ph_write_raw(&s->w, text);
-    ph_write_crlf(&s->w);
+    ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
+    ph_write_code_number(&s->w, code, number);
+    ph_write_status_end(&s->w, text);
 }
 
 static struct view *new_view(struct session *s, const char *name, bool read_only, struct ph_session *store,
@@ -49,15 +45,13 @@ static void tell_folder(struct session *s, struct ph_session *store)
 
     if (store->ops->status && (store->ops->abilities(store) & PH_AB_OBJECTID) &&
         store->ops->status(store, &one, 1, &ignored) == 0 && f.status_err.kind == PH_OK && f.mailboxid) {
-        ph_write_raw(&s->w, "* OK [MAILBOXID (");
-        ph_write_raw(&s->w, f.mailboxid);
-        ph_write_raw(&s->w, ")] Its name for good");
-        ph_write_crlf(&s->w);
+        ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
+        ph_write_code_mailboxid(&s->w, ph_str(f.mailboxid));
+        ph_write_status_end(&s->w, PH_STR("Its name for good"));
     }
     if (s->enabled & PH_EN_REV2) {
-        ph_write_raw(&s->w, "* LIST () \"/\" ");
-        session_write_mailbox(s, s->view->name);
-        ph_write_crlf(&s->w);
+        struct ph_list_line l = { .delim = f.delim ? f.delim : '/', .name = ph_str(s->view->name) };
+        ph_write_list(&s->w, &l);
     }
 }
 
@@ -69,25 +63,19 @@ static void tell_state(struct session *s, struct ph_session *store)
 
     mailbox_get_state(v->mailbox, &st);
     sync_tell_keywords(s);
-    ph_write_raw(&s->w, "* ");
-    ph_write_u64(&s->w, v->uids->count);
-    ph_write_raw(&s->w, " EXISTS");
-    ph_write_crlf(&s->w);
-    if (!(s->enabled & PH_EN_REV2)) {
-        ph_write_raw(&s->w, "* ");
-        ph_write_u64(&s->w, ph_numset_count(&v->recent));
-        ph_write_raw(&s->w, " RECENT");
-        ph_write_crlf(&s->w);
-    }
+    ph_write_count(&s->w, v->uids->count, "EXISTS");
+    if (!(s->enabled & PH_EN_REV2))
+        ph_write_count(&s->w, (uint32_t)ph_numset_count(&v->recent), "RECENT");
     if (unseen && uidlist_seq(v->uids, unseen))
-        tell_code_number(s, "UNSEEN", uidlist_seq(v->uids, unseen), "The first message without \\Seen");
-    tell_code_number(s, "UIDVALIDITY", st.uidvalidity, "UIDs are valid");
-    tell_code_number(s, "UIDNEXT", st.uidnext, "The next UID, or a higher one");
-    if (st.real_modseq)
-        tell_code_number(s, "HIGHESTMODSEQ", st.modseq, "The highest mod-sequence");
-    else {
-        ph_write_raw(&s->w, "* OK [NOMODSEQ] No mod-sequences here");
-        ph_write_crlf(&s->w);
+        tell_code_number(s, PH_CODE_UNSEEN, uidlist_seq(v->uids, unseen), PH_STR("The first message without \\Seen"));
+    tell_code_number(s, PH_CODE_UIDVALIDITY, st.uidvalidity, PH_STR("UIDs are valid"));
+    tell_code_number(s, PH_CODE_UIDNEXT, st.uidnext, PH_STR("The next UID, or a higher one"));
+    if (st.real_modseq) {
+        tell_code_number(s, PH_CODE_HIGHESTMODSEQ, st.modseq, PH_STR("The highest mod-sequence"));
+    } else {
+        ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
+        ph_write_code(&s->w, PH_CODE_NOMODSEQ);
+        ph_write_status_end(&s->w, PH_STR("No mod-sequences here"));
     }
     tell_folder(s, store);
 }
@@ -143,15 +131,11 @@ static int resync(struct session *s, const struct ph_cmd_select *c, struct ph_er
         return 0; /* the client starts afresh */
     if (known_uids(s, c, &st, &known, err) || sync_vanished_since(s, c->modseq, &known, &vanished, err))
         goto out;
-    if (!ph_numset_empty(&vanished)) {
-        ph_write_raw(&s->w, "* VANISHED (EARLIER) ");
-        ph_write_set(&s->w, &vanished);
-        ph_write_crlf(&s->w);
-    }
+    ph_write_vanished(&s->w, true, &vanished);
     while ((n = mailbox_rows(v->mailbox, after, c->modseq ? c->modseq : 1, rows, 64)) > 0)
         for (size_t i = 0; i < n; i++) {
             after = rows[i].uid;
-            if (!c->known_uids.text.p || ph_numset_contains(&known, after) || after <= st.uidnext)
+            if (!c->known_uids.text.p || ph_numset_contains(&known, after)) /* RFC 7162 3.2.5.1 */
                 sync_tell_row(s, &rows[i], true, true);
             if (session_push(s))
                 goto out;
@@ -186,8 +170,9 @@ static int select_mailbox(struct session *s, struct ph_command *c, bool examine,
 
     session_deselect(s); /* a SELECT that fails leaves nothing selected */
     if (had) { /* RFC 9051 7.1: what comes now is about the new one */
-        ph_write_raw(&s->w, "* OK [CLOSED] The previous mailbox is closed");
-        ph_write_crlf(&s->w);
+        ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
+        ph_write_code(&s->w, PH_CODE_CLOSED);
+        ph_write_status_end(&s->w, PH_STR("The previous mailbox is closed"));
     }
     struct ph_session *store = name ? session_store(s, err) : NULL;
     if (!store || may_write(s, store, name, &write, err))

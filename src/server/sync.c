@@ -6,10 +6,30 @@
 #include "server/sync.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/respond.h"
 
 #define ROWS 256 /* copied out at a time */
+
+/* Blank-separated keywords as an array; .w is from the heap, NULL with n 0 when there is no memory. */
+static struct ph_words split(const char *text)
+{
+    struct ph_words words = { 0 };
+    size_t n = 1;
+
+    if (!*text)
+        return words;
+    for (const char *p = text; *p; p++)
+        n += *p == ' ';
+    words.w = malloc(n * sizeof *words.w);
+    while (words.w && *text) {
+        words.w[words.n] = (struct ph_str){ text, strcspn(text, " ") };
+        text += words.w[words.n++].n;
+        text += strspn(text, " ");
+    }
+    return words;
+}
 
 void sync_begin_fetch(struct session *s, uint32_t seq, uint32_t uid)
 {
@@ -26,8 +46,10 @@ void sync_write_flags(struct session *s, const struct mailbox_row *row)
 
     if (!(s->enabled & PH_EN_REV2) && ph_numset_contains(&s->view->recent, row->uid))
         flags |= PH_F_RECENT;
+    struct ph_words words = split(mailbox_keywords(s->view->mailbox, row->kwset));
     ph_write_raw(&s->w, "FLAGS ");
-    ph_write_flags(&s->w, flags, ph_str(mailbox_keywords(s->view->mailbox, row->kwset)));
+    ph_write_flags(&s->w, flags, &words);
+    free(words.w);
 }
 
 void sync_tell_row(struct session *s, const struct mailbox_row *row, bool uid, bool flags)
@@ -63,22 +85,23 @@ void sync_tell_row(struct session *s, const struct mailbox_row *row, bool uid, b
 void sync_tell_keywords(struct session *s)
 {
     struct view *v = s->view;
-    struct ph_buf words = PH_BUF_INIT;
+    struct ph_buf text = PH_BUF_INIT;
     struct mailbox_state st;
 
     mailbox_get_state(v->mailbox, &st);
-    v->keywords_told = mailbox_all_keywords(v->mailbox, &words);
+    v->keywords_told = mailbox_all_keywords(v->mailbox, &text);
+    struct ph_words words = split(ph_buf_z(&text));
     ph_write_raw(&s->w, "* FLAGS ");
-    ph_write_flags(&s->w, PH_F_ANSWERED | PH_F_FLAGGED | PH_F_DELETED | PH_F_SEEN | PH_F_DRAFT, ph_buf_str(&words));
+    ph_write_flags(&s->w, PH_F_ANSWERED | PH_F_FLAGGED | PH_F_DELETED | PH_F_SEEN | PH_F_DRAFT, &words);
     ph_write_crlf(&s->w);
-    ph_write_raw(&s->w, "* OK [PERMANENTFLAGS ");
+    ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
     if (v->read_only)
-        ph_write_raw(&s->w, "()");
+        ph_write_code_permanentflags(&s->w, 0, NULL, false);
     else
-        ph_write_permanent_flags(&s->w, st.permanent_flags, ph_buf_str(&words), st.keywords_ok);
-    ph_write_raw(&s->w, "] Flags that are kept");
-    ph_write_crlf(&s->w);
-    ph_buf_done(&words);
+        ph_write_code_permanentflags(&s->w, st.permanent_flags, &words, st.keywords_ok);
+    ph_write_status_end(&s->w, PH_STR("Flags that are kept"));
+    free(words.w);
+    ph_buf_done(&text);
 }
 
 /* ---- what went away ---- */
@@ -89,16 +112,11 @@ static int tell_expunged(struct session *s, const struct ph_numset *gone)
     uint32_t before = 0;
 
     if (s->enabled & (PH_EN_QRESYNC | PH_EN_UIDONLY)) {
-        ph_write_raw(&s->w, "* VANISHED ");
-        ph_write_set(&s->w, gone);
-        ph_write_crlf(&s->w);
+        ph_write_vanished(&s->w, false, gone);
         return session_push(s);
     }
     for (uint32_t uid = ph_numset_next(gone, 0); uid; uid = ph_numset_next(gone, uid)) {
-        ph_write_raw(&s->w, "* ");
-        ph_write_u64(&s->w, uidlist_seq(v->uids, uid) - before++); /* each one moves those behind it */
-        ph_write_raw(&s->w, " EXPUNGE");
-        ph_write_crlf(&s->w);
+        ph_write_count(&s->w, uidlist_seq(v->uids, uid) - before++, "EXPUNGE"); /* each one moves those behind it */
         if (session_push(s))
             return -1;
     }
@@ -118,18 +136,12 @@ static int tell_new(struct session *s, uint32_t before, struct ph_err *err)
 
     if (v->uids->count == before)
         return 0;
-    ph_write_raw(&s->w, "* ");
-    ph_write_u64(&s->w, v->uids->count);
-    ph_write_raw(&s->w, " EXISTS");
-    ph_write_crlf(&s->w);
+    ph_write_count(&s->w, v->uids->count, "EXISTS");
     if (!(s->enabled & PH_EN_REV2)) {
         struct ph_session *store = session_store(s, err);
         if (!store || mailbox_recent(v->mailbox, store, !v->read_only, &v->recent, err))
             return -1;
-        ph_write_raw(&s->w, "* ");
-        ph_write_u64(&s->w, ph_numset_count(&v->recent));
-        ph_write_raw(&s->w, " RECENT");
-        ph_write_crlf(&s->w);
+        ph_write_count(&s->w, (uint32_t)ph_numset_count(&v->recent), "RECENT");
     }
     return 0;
 }
