@@ -35,8 +35,24 @@ static void free_mailbox(struct mailbox *m)
     ph_numset_done(&m->recent);
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->refreshing);
-    free(m->name);
+    for (size_t i = 0; i < m->n_names; i++)
+        free(m->names[i]);
+    free(m->names);
     free(m);
+}
+
+static int set_name(struct mailbox *m, char *name) /* takes it over */
+{
+    char **grown = name ? realloc(m->names, (m->n_names + 1) * sizeof *grown) : NULL;
+
+    if (!grown) {
+        free(name);
+        return -1;
+    }
+    m->names = grown;
+    m->names[m->n_names++] = name;
+    atomic_store(&m->name, name);
+    return 0;
 }
 
 static struct mailbox *new_mailbox(struct server_user *u, const char *name)
@@ -50,10 +66,9 @@ static struct mailbox *new_mailbox(struct server_user *u, const char *name)
     pthread_mutex_init(&m->refreshing, NULL);
     m->user = u;
     m->n_kwsets = 1;
-    m->name = ph_str_dup(ph_str(name));
     m->uids = uidlist_new(&none);
     atomic_init(&m->dirty, true);
-    if (m->name && m->uids)
+    if (set_name(m, ph_str_dup(ph_str(name))) == 0 && m->uids)
         return m;
     free_mailbox(m);
     return NULL;
@@ -147,6 +162,32 @@ int mailbox_open(struct server_user *u, const char *name, struct ph_session *sto
             return -1;
     }
     return ph_fail(err, PH_SCOPE_FOLDER, PH_E_CHANGED, "the mailbox is being made anew all the time");
+}
+
+/* The new name of a mailbox that is `from` or below it; NULL: it is neither, or no memory. */
+static char *moved_name(const char *name, const char *from, const char *to, char delim)
+{
+    size_t n = strlen(from), more = strlen(name), len = strlen(to);
+
+    if (strncmp(name, from, n) != 0 || (name[n] && (name[n] != delim || !delim)))
+        return NULL;
+    char *moved = malloc(len + more - n + 1);
+    if (moved) {
+        memcpy(moved, to, len);
+        memcpy(moved + len, name + n, more - n + 1);
+    }
+    return moved;
+}
+
+void mailbox_renamed(struct server_user *u, const char *from, const char *to, char delim)
+{
+    pthread_mutex_lock(&u->mailboxes_lock);
+    for (struct mailbox *m = u->mailboxes; m; m = m->next) {
+        char *moved = moved_name(m->name, from, to, delim);
+        if (moved)
+            set_name(m, moved);
+    }
+    pthread_mutex_unlock(&u->mailboxes_lock);
 }
 
 void mailbox_forget_all(struct server_user *u)
@@ -253,7 +294,7 @@ unsigned mailbox_all_keywords(struct mailbox *m, struct ph_buf *out)
 
 const char *mailbox_name(const struct mailbox *m)
 {
-    return m->name;
+    return atomic_load(&m->name);
 }
 
 void mailbox_listen(struct mailbox *m, struct session *s)

@@ -57,6 +57,9 @@ void mailbox_close(struct mailbox *m);
  * mailbox does not exist any more, or has another UIDVALIDITY: sessions must let go of it. */
 int mailbox_refresh(struct mailbox *m, struct ph_session *store, bool force, bool *gone, struct ph_err *err);
 void mailbox_changed(struct server_user *u, const char *folder); /* what a watcher of the store calls; NULL: all of them */
+/* After a RENAME: who has the mailbox, or one below it, selected goes on with it under its new name. INBOX, whose messages
+ * are moved (RFC 9051 6.3.6), is not renamed: mailbox_changed. */
+void mailbox_renamed(struct server_user *u, const char *from, const char *to, char delim);
 void mailbox_forget_all(struct server_user *u);                  /* when the user's last session has ended */
 void mailbox_touch(struct mailbox *m); /* somebody changed it: the next refresh reads */
 bool mailbox_dirty(struct mailbox *m);
@@ -70,7 +73,7 @@ size_t mailbox_rows(struct mailbox *m, uint32_t after, uint64_t changed_since, s
 const char *mailbox_keywords(struct mailbox *m, uint32_t kwset);
 /* All keywords in use, in order of appearance, into out (blank-separated); returns a number that changes when there are more. */
 unsigned mailbox_all_keywords(struct mailbox *m, struct ph_buf *out);
-const char *mailbox_name(const struct mailbox *m);
+const char *mailbox_name(const struct mailbox *m); /* as it is now; lives as long as the mailbox is open */
 /* UIDs that are \Recent and that no session was told of before: with `claim` they are this session's now. Adds to *out. */
 int mailbox_recent(struct mailbox *m, struct ph_session *store, bool claim, struct ph_numset *out, struct ph_err *err);
 /* Sessions that want to be woken when something changes (IDLE, NOTIFY). */
@@ -79,7 +82,7 @@ void mailbox_unlisten(struct mailbox *m, struct session *s);
 
 struct view {
     struct mailbox *mailbox;
-    char *name;               /* UTF-8 */
+    const char *name;         /* UTF-8; the mailbox's: view_follow before each command */
     bool read_only;
     uint32_t uidvalidity;
     struct uidlist *uids;     /* as told to the client */

@@ -3,6 +3,7 @@
 #define PH_SERVER_MAILBOX_PRIVATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server/mailbox.h"
 #include "server/user.h"
@@ -14,7 +15,9 @@ struct mailbox {
     struct mailbox *next;         /* of the user's; guarded by user->mailboxes_lock, as are refs and used */
     unsigned refs;
     uint64_t used;                /* when it was last given back, in the user's count */
-    char *name;
+    const char *_Atomic name;     /* one of `names`: replaced by RENAME, the old text stays for whoever reads it */
+    char **names;                 /* guarded by user->mailboxes_lock */
+    size_t n_names;
 
     pthread_mutex_t refreshing;   /* one reads from the store at a time */
     _Atomic bool dirty;

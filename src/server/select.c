@@ -20,16 +20,15 @@ static struct view *new_view(struct session *s, const char *name, bool read_only
     struct view *v = calloc(1, sizeof *v);
     struct mailbox_state st;
 
-    if (!v || !(v->name = ph_str_dup(ph_str(name)))) {
-        free(v);
+    if (!v) {
         ph_fail_memory(err);
         return NULL;
     }
     if (mailbox_open(s->user, name, store, &v->mailbox, err)) {
-        free(v->name);
         free(v);
         return NULL;
     }
+    v->name = mailbox_name(v->mailbox);
     v->read_only = read_only;
     v->uids = mailbox_uids(v->mailbox, &v->modseq);
     mailbox_get_state(v->mailbox, &st);

@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "io/stream.h"
+#include "io/server.h"
 #include "sasl/sasl.h"
 #include "server/mailbox.h"
 #include "store/serve.h"

@@ -215,6 +215,12 @@ static int tell_flags(struct session *s, uint32_t last, uint64_t since, const st
     return 0;
 }
 
+void view_follow(struct session *s)
+{
+    if (s->view)
+        s->view->name = mailbox_name(s->view->mailbox);
+}
+
 static int lost_mailbox(struct session *s)
 {
     session_bye(s, NULL, "The selected mailbox was deleted or made anew");
@@ -229,6 +235,7 @@ int session_sync_but(struct session *s, unsigned how, const struct ph_numset *to
 
     if (!v || s->closing)
         return 0;
+    view_follow(s);
     if ((how & SYNC_LOOK) || mailbox_dirty(v->mailbox)) {
         struct ph_session *store = session_store(s, err);
         if (!store || mailbox_refresh(v->mailbox, store, how & SYNC_LOOK, &gone, err))
@@ -289,7 +296,6 @@ void session_deselect(struct session *s)
     uidlist_free(v->uids);
     ph_numset_done(&v->recent);
     ph_numset_clear(&s->saved);
-    free(v->name);
     free(v);
     if (s->state == PH_ST_SELECTED)
         session_set_state(s, PH_ST_AUTHENTICATED);

@@ -20,6 +20,8 @@ void sync_tell_keywords(struct session *s);
 /* UIDs of `within` (NULL: all) that went away since the mod-sequence (RFC 7162 3.2.6); some of them may never have existed. */
 int sync_vanished_since(struct session *s, uint64_t modseq, const struct ph_numset *within, struct ph_numset *out,
                         struct ph_err *err);
+/* The mailbox may have another name by now: before each command. */
+void view_follow(struct session *s);
 /* Leave the selected mailbox; not an error when there is none. */
 void session_deselect(struct session *s);
 
