@@ -124,6 +124,8 @@ int ph_ledger_unresolved_count(struct ph_ledger *l, int64_t folder, uint64_t *ou
 int ph_ledger_meta_get(struct ph_ledger *l, const char *name, void *buf, size_t n, size_t *got, struct ph_err *err);
 int ph_ledger_meta_set(struct ph_ledger *l, const char *name, const void *p, size_t n, struct ph_err *err);
 int ph_ledger_flush(struct ph_ledger *l, struct ph_err *err); /* everything queued so far is on disk */
+/* Look only (a dry run): what is handed in from now on is thrown away, and a folder that was reset looks empty to this handle alone. */
+void ph_ledger_dry(struct ph_ledger *l);
 /* Testing aid: intents are not written (the kill harness must fail then). */
 void ph_ledger_no_intents(struct ph_ledger *l);
 

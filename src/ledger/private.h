@@ -111,6 +111,7 @@ struct folder {
     char *src, *dst;
     uint32_t hash;
     uint64_t dirty; /* number of the last op that touched its rows or intents */
+    bool hidden;    /* reset in a dry run: its rows are still in the file */
     struct ph_baseline baseline;
 };
 
@@ -127,7 +128,7 @@ struct folder *ph_ledger_folder_by_id(const struct folder_table *t, int64_t id);
 struct ph_ledger {
     char *path;
     int lock_fd;
-    bool no_intents; /* set before the run */
+    bool no_intents, dry; /* set before the run */
 
     struct ledger_db db; /* the writer's */
     bool has_reasons;

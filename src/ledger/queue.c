@@ -57,6 +57,12 @@ int ph_ledger_submit(struct ph_ledger *l, struct op *op, bool urgent, uint64_t *
 {
     bool wake;
 
+    if (l->dry && op->kind != OP_NOTHING) {
+        free(op);
+        if (seq)
+            *seq = 0;
+        return 0;
+    }
     pthread_mutex_lock(&l->mu);
     /* Rows may come faster than a disk takes them. An intent is let through: the lane that brings it waits anyway. */
     while (op->kind != OP_INTENT && op->kind != OP_NOTHING && l->queued > QUEUE_BYTES && !l->failed) {
@@ -385,8 +391,10 @@ int ph_ledger_folder_reset(struct ph_ledger *l, int64_t folder, struct ph_err *e
         return -1;
     pthread_mutex_lock(&l->mu);
     struct folder *f = ph_ledger_folder_by_id(&l->folders, folder);
-    if (f)
+    if (f) {
         memset(&f->baseline, 0, sizeof f->baseline);
+        f->hidden = l->dry;
+    }
     pthread_mutex_unlock(&l->mu);
     return ph_ledger_submit(l, op, false, NULL, err);
 }
@@ -422,6 +430,11 @@ int ph_ledger_intent(struct ph_ledger *l, const struct ph_intent *in, int64_t *i
         put_le(p + 20, in->messages[i].flags_hash, 8);
     }
     return ph_ledger_submit(l, op, true, ticket, err);
+}
+
+void ph_ledger_dry(struct ph_ledger *l)
+{
+    l->dry = true;
 }
 
 void ph_ledger_no_intents(struct ph_ledger *l)

@@ -104,6 +104,15 @@ static int read_row(struct ph_ledger *l, sqlite3_stmt *st, struct ph_ledger_row 
     return 1;
 }
 
+static bool is_hidden(struct ph_ledger *l, int64_t folder)
+{
+    pthread_mutex_lock(&l->mu);
+    const struct folder *f = l->dry ? ph_ledger_folder_by_id(&l->folders, folder) : NULL;
+    bool hidden = f && f->hidden;
+    pthread_mutex_unlock(&l->mu);
+    return hidden;
+}
+
 struct ph_ledger_cursor {
     struct ph_ledger *l;
     struct ledger_db *db;
@@ -118,7 +127,7 @@ int ph_ledger_rows(struct ph_ledger *l, int64_t folder, struct ph_ledger_cursor 
     *out = NULL;
     if (!c)
         return ph_fail_memory(err);
-    *c = (struct ph_ledger_cursor){ .l = l };
+    *c = (struct ph_ledger_cursor){ .l = l, .at_end = is_hidden(l, folder) };
     c->st = begin(l, folder, ST_ROWS, &c->db, err);
     if (!c->st) {
         free(c);
@@ -165,7 +174,7 @@ int ph_ledger_row(struct ph_ledger *l, int64_t folder, uint32_t src_uid, struct 
 {
     struct packed_row queued;
     struct ledger_db *db;
-    int r = ph_ledger_pending_row(l, folder, src_uid, &queued);
+    int r = is_hidden(l, folder) ? 0 : ph_ledger_pending_row(l, folder, src_uid, &queued);
 
     if (r == 1) {
         *out = (struct ph_ledger_row){ .src_uid = queued.src_uid, .dst_uid = queued.dst_uid };

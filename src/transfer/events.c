@@ -92,6 +92,26 @@ void run_message(struct run *r, struct folder_work *f, uint32_t uid, uint64_t si
     pthread_mutex_unlock(&r->lock);
 }
 
+void run_folder_done_locked(struct run *r, struct folder_work *f)
+{
+    struct ph_event e = { .kind = PH_EV_FOLDER_DONE, .folder = f->src->name, .dst_folder = f->dst_name,
+                          .messages = f->copied, .bytes = f->copied_bytes, .totals = &f->counts };
+
+    if (f->told)
+        return;
+    f->told = true;
+    r->totals.folders_done++;
+    run_event_locked(r, &e);
+}
+
+bool run_folder_dead(struct run *r, const struct folder_work *f)
+{
+    pthread_mutex_lock(&r->lock);
+    bool dead = f->dead;
+    pthread_mutex_unlock(&r->lock);
+    return dead;
+}
+
 void run_fatal(struct run *r, const struct ph_err *err)
 {
     pthread_mutex_lock(&r->lock);

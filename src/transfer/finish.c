@@ -54,7 +54,7 @@ static int prepare_flags(struct run *r, struct folder_work *f, struct folder_fla
         ff->changes[i] = (struct ph_flag_change){ .uids = &ff->g[i].uids, .flags = ff->g[i].flags,
                                                   .keywords = r->job->keywords && ff->g[i].kwset
                                                                   ? f->snap.kwsets[ff->g[i].kwset] : "",
-                                                  .mode = PH_FLAGS_SET, .unchanged_since = f->dst.modseq };
+                                                  .mode = PH_FLAGS_SET, .unchanged_since = r->listed_here ? f->dst.modseq : 0 };
     *out = (struct ph_flag_batch){ .folder = f->dst_name, .uidvalidity = f->dst.uidvalidity, .changes = ff->changes,
                                    .n = ff->n };
     return 0;
@@ -201,75 +201,6 @@ int folder_apply(struct run *r, struct folder_work *const *f, size_t n, struct p
     return 0;
 }
 
-/* ---- the source ---- */
-
-static void source_failed(struct run *r, struct folder_work *f, const struct ph_err *e)
-{
-    pthread_mutex_lock(&r->lock);
-    r->totals.failed++;
-    pthread_mutex_unlock(&r->lock);
-    run_problem(r, f, 0, e);
-}
-
-/* -1 only for what ends the session. */
-static int remove_source(struct run *r, struct folder_work *f, struct ph_err *err)
-{
-    const struct ph_job *j = r->job;
-    struct ph_err e = { 0 };
-    int result = 0;
-
-    if (j->archive_folder) {
-        if (!r->src->ops->copy)
-            result = ph_fail(&e, PH_SCOPE_FOLDER, PH_E_UNSUPPORTED, "the source cannot copy into %s", j->archive_folder);
-        else
-            result = r->src->ops->copy(r->src, f->src->name, f->snap.uidvalidity, &f->done, j->archive_folder, &e);
-        if (result)
-            ph_err_prefix(&e, "not archived, so nothing is deleted");
-    }
-    if (result == 0 && j->after != PH_AFTER_KEEP) {
-        uint64_t n = ph_numset_count(&f->done);
-        result = r->src->ops->expunge(r->src, f->src->name, f->snap.uidvalidity, &f->done, false, &e);
-        if (result == 0) {
-            struct ph_event ev = { .kind = PH_EV_MESSAGE, .side = 's', .folder = f->src->name, .number = n,
-                                   .action = PH_ACT_EXPUNGED };
-            pthread_mutex_lock(&r->lock);
-            r->totals.expunged += n;
-            run_event_locked(r, &ev);
-            pthread_mutex_unlock(&r->lock);
-        }
-    }
-    if (result && e.scope > PH_SCOPE_FOLDER) {
-        *err = e;
-        return -1;
-    }
-    if (result)
-        source_failed(r, f, &e);
-    return 0;
-}
-
-int folder_remove_sources(struct run *r, struct ph_err *err)
-{
-    const struct ph_job *j = r->job;
-
-    if (j->after == PH_AFTER_KEEP && !j->archive_folder)
-        return 0;
-    if (j->archive_folder) {
-        struct ph_err result;
-        const char *name = j->archive_folder;
-        if (r->src->ops->create(r->src, &name, NULL, 1, &result, err))
-            return -1;
-    }
-    /* nothing is deleted before its confirmation is on our disk, too */
-    if (ph_ledger_flush(r->ledger, err))
-        return -1;
-    for (struct folder_work *f = r->folders; f; f = f->next) {
-        if (!ph_numset_empty(&f->done) && remove_source(r, f, err))
-            return -1;
-        ph_numset_clear(&f->done); /* a new connection must not archive it twice */
-    }
-    return 0;
-}
-
 /* ---- baselines ---- */
 
 /* Somebody deleted the folder while we were at work there, and it was made again: what went into the first one is gone. The
@@ -302,7 +233,9 @@ static int set_baseline(struct run *r, struct folder_work *f, struct ph_err *err
     b.src_uidvalidity = f->snap.uidvalidity;
     b.src_uidnext = f->snap.uidnext ? f->snap.uidnext : f->src->uidnext;
     b.src_messages = f->snap.exists;
-    b.src_modseq = f->snap.modseq;
+    /* flags that were not carried over are a change still to be seen by a run that carries them */
+    if (run_carries_flags(r) || !f->base_known || f->base.src_uidvalidity != f->snap.uidvalidity)
+        b.src_modseq = f->snap.modseq;
     bool ours = d->has_status && d->messages == f->before_messages + f->appended - f->expunged &&
                 (!f->before_uidnext || d->uidnext == f->before_uidnext + f->appended);
     b.dst_uidvalidity = anew || !d->has_status ? f->validity : d->uidvalidity;
@@ -342,11 +275,8 @@ int folders_close(struct run *r, struct ph_err *err)
         if (set_baseline(r, f, err))
             goto out;
         f->closed = true;
-        struct ph_event e = { .kind = PH_EV_FOLDER_DONE, .folder = f->src->name, .dst_folder = f->dst_name,
-                              .messages = f->copied, .bytes = f->copied_bytes, .totals = &f->counts };
         pthread_mutex_lock(&r->lock);
-        r->totals.folders_done++;
-        run_event_locked(r, &e);
+        run_folder_done_locked(r, f);
         pthread_mutex_unlock(&r->lock);
     }
     result = 0;

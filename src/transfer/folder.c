@@ -26,9 +26,9 @@ static bool dst_unchanged(const struct folder_work *f)
 /* A source that counts changes shows a changed flag in its mod-sequence; another one has to be asked. */
 static bool src_flags_unchanged(const struct run *r, const struct folder_work *f)
 {
-    if (f->src->modseq && f->base.src_modseq)
-        return f->src->modseq == f->base.src_modseq;
-    return r->job->no_flag_scan || !r->job->policy.update_flags || f->src->messages == 0;
+    if (!run_carries_flags(r) || f->src->messages == 0)
+        return true;
+    return f->src->modseq && f->base.src_modseq && f->src->modseq == f->base.src_modseq;
 }
 
 bool folder_needs_work(struct run *r, struct folder_work *f)
@@ -44,7 +44,7 @@ bool folder_needs_work(struct run *r, struct folder_work *f)
 /* Messages on the destination that the ledger cannot know of: they have to be looked at by identity. */
 static bool dst_has_unknown(struct run *r, struct folder_work *f)
 {
-    if (r->job->empty_destination_first)
+    if (r->job->empty_destination_first || run_deletes_present(r))
         return f->dst_exists;
     if (!f->dst_exists || (f->dst.has_status && f->dst.messages == 0) || r->job->policy.ignore_destination)
         return f->unresolved && f->dst_exists;
@@ -59,7 +59,7 @@ static void src_request(struct run *r, struct folder_work *f, bool keys, struct 
 {
     bool trusted = f->base_known && f->base.complete && !f->unresolved && !r->job->full_scan &&
                    !r->job->policy.expunge && !r->job->policy.retry_refused && !r->job->classic_expunge &&
-                   !r->job->first_seq && !r->job->last_seq && !r->job->max_per_folder;
+                   !run_deletes_present(r) && !r->job->first_seq && !r->job->last_seq && !r->job->max_per_folder;
 
     trusted = trusted && !f->unlabelled;
     *q = (struct ph_scan_request){ .want = PH_WANT_FLAGS | PH_WANT_DATE | PH_WANT_SIZE, .hash_key = &r->hash_key,
@@ -68,19 +68,19 @@ static void src_request(struct run *r, struct folder_work *f, bool keys, struct 
         q->want |= PH_WANT_KEY;
     if (f->base_known)
         q->uidvalidity = f->base.src_uidvalidity;
-    if (trusted && f->base.src_modseq && f->src->modseq && !r->job->search)
-        q->changed_since = f->base.src_modseq;
-    else if (trusted && r->job->no_flag_scan && !r->job->search)
+    if (trusted && !run_carries_flags(r) && !r->job->search)
         q->from_uid = f->base.src_uidnext;
+    else if (trusted && f->base.src_modseq && f->src->modseq && !r->job->search)
+        q->changed_since = f->base.src_modseq;
 }
 
 static void dst_request(struct run *r, struct folder_work *f, struct ph_scan_request *q)
 {
     *q = (struct ph_scan_request){ .want = PH_WANT_FLAGS | PH_WANT_SIZE | PH_WANT_DATE | PH_WANT_KEY,
                                    .hash_key = &r->hash_key, .uidvalidity = f->dst.uidvalidity };
-    if (f->base_known && !f->unresolved && !r->job->full_scan && f->base.dst_uidvalidity == f->dst.uidvalidity)
+    if (f->base_known && !f->unresolved && !r->job->full_scan && !run_deletes_present(r) && f->base.dst_uidvalidity == f->dst.uidvalidity)
         q->from_uid = f->base.dst_uidnext;
-    if (f->unresolved && f->lowest_uidnext && f->lowest_validity == f->dst.uidvalidity && f->base_known)
+    if (f->unresolved && !run_deletes_present(r) && f->lowest_uidnext && f->lowest_validity == f->dst.uidvalidity && f->base_known)
         q->from_uid = f->lowest_uidnext;
 }
 
@@ -134,11 +134,20 @@ void folder_forget(struct run *r, struct folder_work *f)
     f->base_known = false;
 }
 
+/* Flags, removals and what has to be looked for again come at the end of the run. */
+static bool nothing_left(struct run *r, const struct folder_work *f)
+{
+    return !f->dead && !f->incomplete && !f->unresolved && ph_numset_empty(&f->unknown) && ph_numset_empty(&f->steps.expunge) &&
+           ph_numset_empty(&f->surplus) && r->job->after == PH_AFTER_KEEP && !r->job->archive_folder;
+}
+
 /* A large account must not stay in memory folder by folder: only the facts about the folder do. */
-void folder_release(struct folder_work *f)
+void folder_release(struct run *r, struct folder_work *f)
 {
     if (!f->filled || f->pending || f->steps.n_flags || !f->inited)
         return;
+    if (nothing_left(r, f))
+        run_folder_done_locked(r, f);
     struct ph_snapshot s = f->snap;
     ph_snapshot_done(&f->snap);
     f->snap.uidvalidity = s.uidvalidity;

@@ -76,15 +76,17 @@ static void tell_plan(struct run *r, struct folder_work *f)
         e.skipped += ph_numset_count(&f->steps.skipped[i]);
     e.skipped -= known + ph_numset_count(&f->steps.skipped[PH_SKIP_APPEND_LIMIT]) +
                  ph_numset_count(&f->steps.skipped[PH_SKIP_TOO_BIG]) + ph_numset_count(&f->steps.skipped[PH_SKIP_EMPTY]);
+    if (f->looking) /* they were counted when the folder was planned first */
+        e.skipped = 0;
     pthread_mutex_lock(&r->lock);
     if (!f->looking) {
         r->totals.messages += e.messages;
         r->totals.bytes += e.bytes;
+        f->counts.messages += e.messages;
+        f->counts.bytes += e.bytes;
     }
     r->totals.adopted += e.adopted;
     r->totals.skipped += e.skipped;
-    f->counts.messages += e.messages;
-    f->counts.bytes += e.bytes;
     f->counts.adopted += e.adopted;
     f->counts.skipped += e.skipped;
     run_event_locked(r, &e);
@@ -156,12 +158,14 @@ static int empty_destination(struct run *r, struct folder_work *f, struct ph_err
 /* Source messages that are on the destination already, when the job wants them gone from the source. */
 static int note_present(struct run *r, struct folder_work *f, struct ph_err *err)
 {
-    if (r->job->after != PH_AFTER_DELETE_PRESENT && r->job->after != PH_AFTER_DELETE_BOTH)
+    if (!run_deletes_present(r))
         return 0;
-    int bad = ph_numset_add_set(&f->done, &f->steps.skipped[PH_SKIP_KNOWN]) |
-              ph_numset_add_set(&f->done, &f->steps.skipped[PH_SKIP_EXISTS]);
+    int bad = ph_numset_add_set(&f->recorded, &f->steps.skipped[PH_SKIP_KNOWN]);
+    pthread_mutex_lock(&r->lock);
+    bad |= ph_numset_add_set(&f->done, &f->steps.skipped[PH_SKIP_EXISTS]);
     for (size_t i = 0; i < f->steps.n_adopt; i++)
         bad |= ph_numset_add(&f->done, f->steps.adopt[i].src_uid);
+    pthread_mutex_unlock(&r->lock);
     return bad ? ph_fail_memory(err) : 0;
 }
 
@@ -203,7 +207,7 @@ static int end_scans(struct run *r, struct folder_work *f, bool *dst_scanned, st
     if (f->dst_scanning && scan_end(r, f, r->dst, &f->dst_snap, err))
         return -1;
     f->dst_scanning = false;
-    if (f->dead)
+    if (run_folder_dead(r, f))
         return 1;
     if (f->look_again) {
         folder_done(f);
@@ -238,7 +242,7 @@ static int make_plan(struct run *r, struct folder_work *f, bool dst_scanned, str
     if (r->job->empty_destination_first && dst_scanned && !f->looking) {
         if (empty_destination(r, f, err))
             return -1;
-        if (f->dead)
+        if (run_folder_dead(r, f))
             return 0;
         in.dst = NULL;
     }
@@ -287,22 +291,60 @@ static int put_to_work(struct run *r, struct folder_work *f, bool dst_scanned, s
     return queue_fill(r, f, &f->steps.copy, err);
 }
 
+static int by_key(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Different keys on a destination that was listed as a whole; 0: not known, or no memory to count them in. */
+static uint64_t count_keys(const struct ph_snapshot *s)
+{
+    uint64_t *k = s->n && s->n >= s->exists ? malloc(s->n * sizeof *k) : NULL;
+    uint64_t different = 0;
+    size_t n = 0;
+
+    if (!k)
+        return 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (ph_snapshot_row(s, i)->key)
+            k[n++] = ph_snapshot_row(s, i)->key;
+    qsort(k, n, sizeof *k, by_key);
+    for (size_t i = 0; i < n; i++)
+        different += i == 0 || k[i] != k[i - 1];
+    free(k);
+    return different;
+}
+
+static void tell_start(struct run *r, struct folder_work *f, bool dst_scanned)
+{
+    struct ph_event e = { .kind = PH_EV_FOLDER_START, .folder = f->src->name, .dst_folder = f->dst_name,
+                          .messages = f->src->messages, .number = f->dst.messages };
+
+    if (f->looking)
+        return;
+    if (dst_scanned && r->job->policy.classic_match)
+        e.unique = count_keys(&f->dst_snap);
+    run_event(r, &e);
+}
+
 int folder_plan(struct run *r, struct folder_work *f, struct ph_err *err)
 {
-    struct ph_event start = { .kind = PH_EV_FOLDER_START, .folder = f->src->name, .dst_folder = f->dst_name,
-                              .messages = f->src->messages, .number = f->dst.messages };
     bool dst_scanned;
-
-    run_event(r, &start);
     int over = end_scans(r, f, &dst_scanned, err);
+
     if (over)
         return over < 0 ? -1 : 0;
+    tell_start(r, f, dst_scanned);
     if (folder_filter(r, f, err) || make_plan(r, f, dst_scanned, err))
         return -1;
-    if (f->dead)
+    if (run_folder_dead(r, f))
         return 0;
     if (r->job->dry_run) {
         tell_dry_run(r, f);
+        f->planned = true;
+        folder_done(f);
         return 0;
     }
     return put_to_work(r, f, dst_scanned, err);

@@ -180,7 +180,7 @@ static int create_folders(struct run *r, struct ph_err *err)
     if (!names || !special || !results)
         return ph_fail_memory(err);
     for (struct folder_work *f = r->folders; f; f = f->next)
-        if (!f->dst_exists && !f->dead && is_new_name(names, n, f->dst_name)) {
+        if (!f->dst_exists && !run_folder_dead(r, f) && is_new_name(names, n, f->dst_name)) {
             special[n] = r->job->keep_special_use ? f->src->attrs & PH_MA_SPECIAL & ~(uint32_t)PH_MA_INBOX : 0;
             names[n++] = f->dst_name;
         }
@@ -197,7 +197,7 @@ static int create_folders(struct run *r, struct ph_err *err)
     if (n && r->dst->ops->create(r->dst, names, special, n, results, err))
         return -1;
     for (struct folder_work *f = r->folders; f; f = f->next)
-        for (size_t i = 0; i < n && !f->dst_exists && !f->dead; i++)
+        for (size_t i = 0; i < n && !f->dst_exists && !run_folder_dead(r, f); i++)
             if (strcmp(names[i], f->dst_name) == 0)
                 created(r, f, &results[i]);
     return n ? ask_validity(r, max, err) : 0; /* of new folders: no lane is at work in them yet */
@@ -232,6 +232,7 @@ static void close_main(struct run *r)
     if (r->dst)
         r->dst->ops->close(r->dst);
     r->src = r->dst = NULL;
+    r->listed_here = false;
 }
 
 /* A phase of the main thread, with new connections when one is lost; every phase can be begun again. */
@@ -314,7 +315,9 @@ static int finish_lanes(struct run *r, struct ph_err *err)
     r->n_lanes = 0;
     if (!run_stopping(r) && queue_has_work(r))
         lane_work(own); /* what a lane gave back at its very end */
-    int result = lane_sessions(own, &r->loop, &r->src, &r->dst, err);
+    bool same;
+    int result = lane_sessions(own, &r->loop, &r->src, &r->dst, &same, err);
+    r->listed_here &= same;
     lane_free(own);
     pthread_mutex_lock(&r->lock);
     r->no_more = false;
@@ -340,7 +343,7 @@ static int early_lanes(struct run *r, struct ph_err *err)
     uint64_t messages = 0, bytes = 0;
 
     for (struct folder_work *f = r->folders; f; f = f->next)
-        if (!f->dst_exists && !f->dead && !f->planned) {
+        if (!f->dst_exists && !run_folder_dead(r, f) && !f->planned) {
             messages += f->src->messages;
             bytes += f->src->size != UINT64_MAX ? f->src->size : (uint64_t)f->src->messages * MESSAGE_GUESS;
         }
@@ -363,7 +366,7 @@ static struct folder_work *next_work(struct run *r, struct folder_work *f)
     for (; f; f = f->next) {
         if (f->scanning) /* what has begun is ended, in order, whatever became of the folder */
             return f;
-        if (f->dead || f->planned)
+        if (f->planned || run_folder_dead(r, f))
             continue;
         if (!(f->src->attrs & (PH_MA_NOSELECT | PH_MA_NONEXISTENT)) && folder_needs_work(r, f))
             return f;
@@ -426,6 +429,8 @@ static int open_ledger(struct run *r, struct ph_err *err)
         return ph_fail(err, PH_SCOPE_JOB, PH_E_CORRUPT, "%s has no hash key", ph_ledger_path(r->ledger));
     if (j->remember_file && ph_remember_open(j->remember_file, &r->hash_key, &r->remember, err))
         return -1;
+    if (j->dry_run)
+        ph_ledger_dry(r->ledger);
     if (j->testing_no_intents)
         ph_ledger_no_intents(r->ledger);
     return 0;
@@ -457,6 +462,7 @@ static int copy(struct run *r, struct ph_err *err)
     if (sessions_open(r, &r->loop, &r->src, &r->dst, &r->src_list, &r->dst_list, err))
         return -1;
     r->open_ms = ph_now_ms() - opening;
+    r->listed_here = true;
     r->src_abilities = r->src->ops->abilities(r->src);
     r->dst_abilities = r->dst->ops->abilities(r->dst);
     r->append_limit = r->dst->ops->append_limit(r->dst);
@@ -492,6 +498,7 @@ void run_done(struct run *r)
             batch_free(b);
         }
         ph_numset_done(&f->done);
+        ph_numset_done(&f->recorded);
         ph_numset_done(&f->got);
         ph_numset_done(&f->unsure);
         free(f->resent);

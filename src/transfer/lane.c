@@ -75,6 +75,7 @@ static void close_sessions(struct lane *l)
     if (l->dst)
         l->dst->ops->close(l->dst);
     l->src = l->dst = NULL;
+    l->lent = false;
     l->loop = (struct ph_loop){ .cancel = l->r->cancel };
 }
 
@@ -221,6 +222,7 @@ struct lane *lane_new(struct run *r, struct ph_session *src, struct ph_session *
     l->r = r;
     l->src = src;
     l->dst = dst;
+    l->lent = src != NULL;
     l->loop = (struct ph_loop){ .cancel = r->cancel };
     l->md = EVP_MD_CTX_new();
     if (!l->md || !EVP_DigestInit_ex(l->md, EVP_sha256(), NULL) ||
@@ -263,9 +265,10 @@ void lane_free(struct lane *l)
     free(l);
 }
 
-int lane_sessions(struct lane *l, struct ph_loop *loop, struct ph_session **src, struct ph_session **dst,
+int lane_sessions(struct lane *l, struct ph_loop *loop, struct ph_session **src, struct ph_session **dst, bool *same,
                   struct ph_err *err)
 {
+    *same = l->lent;
     *loop = (struct ph_loop){ .cancel = l->r->cancel };
     *src = l->src;
     *dst = l->dst;

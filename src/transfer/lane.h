@@ -38,6 +38,7 @@ struct lane {
     struct run *r;
     pthread_t thread;
     bool started;
+    bool lent;                        /* the sessions it was made with are still its own */
     struct ph_loop loop;
     struct ph_session *src, *dst;
     struct batch *first, *last;       /* asked for, in order; the first is being sent */

@@ -100,7 +100,7 @@ int queue_fill(struct run *r, struct folder_work *f, const struct ph_numset *cop
         queue_push(r, b, false);
     pthread_mutex_lock(&r->lock);
     f->filled = true;
-    folder_release(f);
+    folder_release(r, f);
     pthread_mutex_unlock(&r->lock);
     return 0;
 }
@@ -162,7 +162,7 @@ void queue_settled(struct run *r, struct batch *b)
 {
     pthread_mutex_lock(&r->lock);
     b->f->pending--;
-    folder_release(b->f);
+    folder_release(r, b->f);
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
     batch_free(b);

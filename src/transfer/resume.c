@@ -42,7 +42,7 @@ static bool unfinished(const struct run *r, const struct folder_work *f)
 
     return r->ledger && f->base_known && (!f->base.complete || f->unresolved) && !j->full_scan && !j->search && !j->policy.dedup &&
            !j->policy.ignore_destination && !j->classic_expunge && !j->empty_destination_first && !j->skip_ids_file &&
-           !j->remember_file;
+           !j->remember_file && !run_deletes_present(r);
 }
 
 int resume_begin(struct run *r, struct folder_work *f, struct ph_err *err)

@@ -32,13 +32,16 @@ struct folder_work {
     struct ph_snapshot snap, dst_snap;
     bool inited, scanning, dst_scanning, planned;
     bool closed;                   /* its baseline is set */
+    bool told;                     /* (L) that it is done */
+    bool archived;                 /* what is to be taken off the source is in the archive folder */
     bool made;                     /* on the destination, by this run */
     bool filled;                   /* (L) all its batches have been queued */
     bool unlabelled;               /* Gmail's All Mail: only what no other folder has */
     bool choosing;                 /* only `wanted` is to be copied */
     struct ph_numset wanted;
     struct ph_numset surplus;      /* destination UIDs to remove by the classic rule (imapcopy -U -s) */
-    struct ph_numset done;         /* (L) source UIDs proven to be on the destination in this run, when the job wants them gone */
+    struct ph_numset done;         /* (L) source UIDs copied or seen on the destination in this run, when the job wants them gone */
+    struct ph_numset recorded;     /* source UIDs that the ledger has, then: their copies are still to be looked for */
     bool look_again;               /* it turned out to exist: to be scanned once more, on both sides */
     struct resent *resent;
     size_t n_resent;
@@ -61,7 +64,7 @@ struct folder_work {
     uint64_t copied, copied_bytes, appended, failed;
     struct ph_numset got;          /* destination UIDs that appends of this run were given */
     struct ph_totals counts;       /* of this folder, for the one who watches */
-    bool dead;                     /* a failure of the whole folder: nothing more goes in */
+    bool dead;                     /* a failure of the whole folder: nothing more goes in. Once set it stays */
     bool incomplete;               /* something is left for the next run */
     struct ph_numset unknown;      /* source UIDs whose append was cut off without an answer */
 };
@@ -116,6 +119,7 @@ struct run {
     struct ph_remember *remember;  /* imapcopy -Z; (L) */
     /* main's sessions */
     struct ph_session *src, *dst;
+    bool listed_here;              /* `dst` is the very session that listed the folders: its mod-sequences may guard a change */
     struct ph_loop loop;
     struct ph_folder_list src_list, dst_list;
     struct ph_arena arena;
@@ -125,6 +129,17 @@ struct run {
 void run_init(struct run *r, const struct ph_job *j);
 void run_done(struct run *r);
 int run_choose_folders(struct run *r, struct ph_err *err); /* r->folders from the lists of both sides */
+bool run_folder_dead(struct run *r, const struct folder_work *f); /* `dead` under the lock, while lanes are at work */
+
+static inline bool run_carries_flags(const struct run *r)
+{
+    return r->job->policy.update_flags && !r->job->no_flag_scan;
+}
+
+static inline bool run_deletes_present(const struct run *r)
+{
+    return r->job->after == PH_AFTER_DELETE_PRESENT || r->job->after == PH_AFTER_DELETE_BOTH;
+}
 
 /* events.c */
 void run_event(struct run *r, struct ph_event *e);          /* takes the lock */
@@ -135,6 +150,7 @@ void run_notice(struct run *r, const struct folder_work *f, uint32_t uid, const 
 void run_message(struct run *r, struct folder_work *f, uint32_t uid, uint64_t size, enum ph_action action,
                  const char *reason);
 void run_progress_locked(struct run *r);
+void run_folder_done_locked(struct run *r, struct folder_work *f); /* said once */
 void run_fatal(struct run *r, const struct ph_err *err);
 
 /* queue.c */
@@ -165,7 +181,7 @@ void run_wait_turn(struct run *r);        /* until nobody has to wait */
 bool folder_needs_work(struct run *r, struct folder_work *f);
 int folder_scan_begin(struct run *r, struct folder_work *f, struct ph_err *err);
 int folder_plan(struct run *r, struct folder_work *f, struct ph_err *err);
-void folder_release(struct folder_work *f);     /* (L) frees the rows when nobody needs them any more */
+void folder_release(struct run *r, struct folder_work *f); /* (L) all that was queued is in: tells so, frees the rows if nobody needs them */
 int folder_filter(struct run *r, struct folder_work *f, struct ph_err *err); /* filter.c */
 int gmail_unlabelled(struct run *r, struct folder_work *f, struct ph_err *err); /* gmail.c */
 /* Plan; where groups are ambiguous read the bytes of both sides and plan again. */
@@ -183,8 +199,10 @@ int resume_keys_begin(struct run *r, struct folder_work *f, const struct ph_scan
 void resume_keys_end(struct folder_work *f); /* after its wait: the keys into the source's rows */
 void resume_done(struct folder_work *f);
 
+/* remove.c */
+int folder_remove_sources(struct run *r, struct ph_err *err); /* archive, and delete what is proven to be copied */
+
 /* finish.c */
-int folder_remove_sources(struct run *r, struct ph_err *err); /* archive, and delete what was proven to be copied */
 int folder_apply(struct run *r, struct folder_work *const *f, size_t n, struct ph_err *err); /* flags, expunges */
 int folders_close(struct run *r, struct ph_err *err); /* closing STATUS and baselines */
 
@@ -203,8 +221,8 @@ int lane_start(struct lane *l);   /* in a thread of its own */
 void lane_work(struct lane *l);   /* in this thread, until there is nothing left */
 void lane_join(struct lane *l);
 void lane_free(struct lane *l);
-/* Give back what it was lent, waiting in `loop` from now on; NULL when it has no sessions any more. */
-int lane_sessions(struct lane *l, struct ph_loop *loop, struct ph_session **src, struct ph_session **dst,
+/* Give back what it was lent, waiting in `loop` from now on; NULL when it has no sessions any more. *same: they are the very ones. */
+int lane_sessions(struct lane *l, struct ph_loop *loop, struct ph_session **src, struct ph_session **dst, bool *same,
                   struct ph_err *err);
 
 #endif

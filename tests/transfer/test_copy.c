@@ -1,24 +1,9 @@
 /* A whole copy between two stores in memory, with everything going wrong that can: what counts is what both accounts
  * hold in the end, and after a repeat. */
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "scene.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "ledger/ledger.h"
-#include "store/memory.h"
-#include "transfer/job.h"
-
-#define FOLDERS 3
-#define MESSAGES 40
-#define ALL (FOLDERS * MESSAGES)
 
 /* What a server may lack, rung by rung. */
 static const struct {
@@ -31,138 +16,6 @@ static const struct {
     { "nothing", PH_AB_NEWUID | PH_AB_UID_EXPUNGE | PH_AB_BATCH | PH_AB_MODSEQ | PH_AB_QRESYNC | PH_AB_STATUS_LIST |
                      PH_AB_PIPELINE_SELECT },
 };
-
-struct scene {
-    char dir[64];
-    struct ph_store *src, *dst;
-    struct ph_cancel cancel;
-    struct ph_job job;
-    struct ph_totals totals;
-    struct ph_err err;
-    _Atomic unsigned appends;  /* counted by all lanes */
-    unsigned stop_at;          /* raise the cancellation before this append */
-    _Atomic unsigned visits;   /* how many messages others have delivered to the destination */
-    bool visitors;
-};
-
-static void sink(void *ctx, const struct ph_event *e)
-{
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-    return remove(path);
-}
-
-static void deliver(struct ph_store *st, const char *folder, const char *text, int64_t epoch, uint32_t flags,
-                    const char *keywords)
-{
-    struct ph_memory_message m = { .p = text, .n = strlen(text), .flags = flags, .keywords = keywords, .epoch = epoch };
-
-    assert_true(ph_memory_deliver(st, folder, &m) > 0);
-}
-
-static void fill(struct ph_store *st)
-{
-    char name[32], text[256];
-
-    for (int f = 0; f < FOLDERS; f++) {
-        snprintf(name, sizeof name, "folder %d", f);
-        assert_int_equal(ph_memory_folder(st, name, 0), 0);
-        for (int i = 0; i < MESSAGES; i++) {
-            /* every tenth has no key at all, every ninth shares one, each body is its own */
-            if (i % 10 == 0)
-                snprintf(text, sizeof text, "X-None: here\r\n\r\nbody %d.%d.\r\n", f, i);
-            else
-                snprintf(text, sizeof text, "Message-ID: <%d@example.org>\r\nSubject: %d\r\n\r\nbody %d.%d.\r\n",
-                         i % 9 == 0 ? 9 : i, i, f, i);
-            deliver(st, name, text, 1600000000 + i, i % 3 ? PH_F_SEEN : 0, i % 4 ? "" : "Work");
-        }
-    }
-}
-
-/* Others deliver into the folder that is being filled; or the user stops the run. */
-static void before(void *ctx, struct ph_store *st, const char *op, const char *folder)
-{
-    struct scene *s = ctx;
-    char text[128];
-
-    if (strcmp(op, "append") != 0)
-        return;
-    if (s->visitors && ph_memory_count(st, folder) < 1000 && s->visits < 30) {
-        snprintf(text, sizeof text, "Message-ID: <visit%u@example.org>\r\n\r\nhello\r\n", s->visits++);
-        deliver(st, folder, text, 1500000000, 0, "");
-    }
-    if (++s->appends == s->stop_at)
-        ph_cancel_raise(&s->cancel);
-}
-
-static void begin(struct scene *s, struct ph_memory_options *src, struct ph_memory_options *dst)
-{
-    memset(s, 0, sizeof *s);
-    snprintf(s->dir, sizeof s->dir, "%s/ph-copy-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(s->dir));
-    assert_int_equal(ph_cancel_init(&s->cancel), 0);
-    dst->before = before;
-    dst->before_ctx = s;
-    assert_int_equal(ph_memory_store_new("source", src, &s->src, &s->err), 0);
-    assert_int_equal(ph_memory_store_new("destination", dst, &s->dst, &s->err), 0);
-    ph_job_init(&s->job);
-    s->job.src = s->src;
-    s->job.dst = s->dst;
-    s->job.state_dir = s->dir;
-    s->job.sink = sink;
-    s->job.batch_messages = 7;
-    s->job.resolve_ms = 1;
-    s->job.lanes = 1;
-    fill(s->src);
-}
-
-static void end(struct scene *s)
-{
-    s->src->ops->free(s->src);
-    s->dst->ops->free(s->dst);
-    ph_cancel_done(&s->cancel);
-    nftw(s->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static int copy(struct scene *s)
-{
-    s->job.cancel = &s->cancel;
-    return ph_copy_run(&s->job, &s->totals, &s->err);
-}
-
-static void copy_well(struct scene *s)
-{
-    if (copy(s))
-        fail_msg("%s", s->err.text);
-    assert_int_equal(s->totals.failed, 0);
-}
-
-/* Equal lines, each as often; in the destination's the visitors' left out. */
-static void check_same(struct scene *s, const char *what)
-{
-    struct ph_buf a = PH_BUF_INIT, b = PH_BUF_INIT;
-
-    assert_int_equal(ph_memory_draw(s->src, true, &a), 0);
-    assert_int_equal(ph_memory_draw(s->dst, true, &b), 0);
-    if (strcmp(ph_buf_z(&a), ph_buf_z(&b)) != 0)
-        fail_msg("%s: source\n%s\ndestination\n%s", what, ph_buf_z(&a), ph_buf_z(&b));
-    ph_buf_done(&a);
-    ph_buf_done(&b);
-}
-
-static size_t in_all(struct ph_store *st)
-{
-    size_t n = 0;
-    char name[32];
-
-    for (int f = 0; f < FOLDERS; f++) {
-        snprintf(name, sizeof name, "folder %d", f);
-        n += ph_memory_count(st, name);
-    }
-    return n;
-}
 
 static void test_plain_and_repeat(void **state)
 {
@@ -309,7 +162,7 @@ static void test_ledger_lost(void **state)
             deliver(s.src, "folder 0", "Message-ID: <same@example.org>\r\n\r\nthe very same\r\n", 1600000500, 0, "");
         copy_well(&s);
         check_same(&s, "first");
-        nftw(s.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        lose_ledger(&s);
         size_t want = 0;
         if (part) { /* and a part of it went, one of the equal ones too */
             assert_int_equal(ph_memory_remove(s.dst, "folder 0", MESSAGES + 2), 0);
