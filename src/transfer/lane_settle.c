@@ -141,8 +141,8 @@ static void remember(struct lane *l, struct flight *fl)
     }
 }
 
-/* The first answer that tells it: noted before the rows that count on it. */
-static void learn_validity(struct run *r, struct folder_work *f, uint32_t validity)
+/* The first answer that tells it: noted before the rows that count on it. What the folder has, for all we know. */
+static uint32_t learn_validity(struct run *r, struct folder_work *f, uint32_t validity)
 {
     struct ph_baseline b;
     struct ph_err e;
@@ -154,9 +154,11 @@ static void learn_validity(struct run *r, struct folder_work *f, uint32_t validi
         f->base.dst_uidvalidity = validity;
         b = f->base;
     }
+    uint32_t known = f->validity;
     pthread_mutex_unlock(&r->lock);
     if (first && !b.complete && ph_ledger_baseline_set(r->ledger, f->id, &b, &e))
         run_fatal(r, &e);
+    return known;
 }
 
 static void accepted_flight(struct lane *l, struct flight *fl, const struct ph_append_result *res)
@@ -165,9 +167,8 @@ static void accepted_flight(struct lane *l, struct flight *fl, const struct ph_a
     struct folder_work *f = fl->f;
     size_t merged_count = 0;
 
-    if (res->uids && res->uidvalidity)
-        learn_validity(r, f, res->uidvalidity);
-    bool uids = res->uids && res->n_uids == fl->n && res->uidvalidity == f->validity;
+    uint32_t validity = res->uids && res->uidvalidity ? learn_validity(r, f, res->uidvalidity) : 0;
+    bool uids = validity && res->n_uids == fl->n && res->uidvalidity == validity;
 
     for (size_t i = 0; i < fl->n; i++) {
         struct ph_ledger_row *row = row_of(fl, i);
