@@ -126,6 +126,12 @@ static int take_arg(struct parse *x, struct ph_arg *a)
 }
 
 /* Elements up to the `)` or, outermost, to the end. */
+/* Behind `(`, behind a blank, or in a list in here. */
+static bool announces(const struct parse *x, const struct ph_arg *list, bool blank)
+{
+    return x->open && (list->n == 0 || blank || list->items[list->n - 1].unclosed);
+}
+
 static int take_items(struct parse *x, struct ph_arg *list, bool nested)
 {
     size_t cap = 0;
@@ -140,6 +146,11 @@ static int take_items(struct parse *x, struct ph_arg *list, bool nested)
         while (x->blanks && x->p < x->end && *x->p == ' ')
             x->p++;
         bool at_end = x->p == x->end;
+        if (at_end && nested && announces(x, list, blank)) {
+            list->unclosed = true;
+            x->depth++;
+            return 0;
+        }
         if (at_end && !nested && blank && (x->open || x->blanks))
             break; /* the announced literal, or blanks at the end */
         if (at_end && nested)
@@ -181,6 +192,23 @@ int ph_args_parse(struct ph_str bytes, const char *base, const struct ph_streame
                        .n_streamed = n_streamed, .open = open, .blanks = limits->blanks,
                        .depth = limits->depth + 1, .values = limits->values, .arena = arena, .err = err };
 
-    *list = (struct ph_arg){ .type = PH_A_LIST, .stream = -1 };
+    *list = (struct ph_arg){ .type = PH_A_LIST, .stream = -1, .open = open };
+    return take_items(&x, list, false);
+}
+
+int ph_args_parse_rest(struct ph_str bytes, const char *base, bool nested, const struct ph_args_limits *limits,
+                       struct ph_arena *arena, struct ph_arg *inside, struct ph_arg *list, struct ph_err *err)
+{
+    struct parse x = { .p = bytes.p, .end = bytes.p + bytes.n, .base = base, .open = true, .blanks = limits->blanks,
+                       .depth = limits->depth + 1, .values = limits->values, .arena = arena, .err = err };
+
+    *inside = (struct ph_arg){ .type = PH_A_LIST, .stream = -1 };
+    *list = (struct ph_arg){ .type = PH_A_LIST, .stream = -1, .open = true };
+    if (nested) {
+        if (take_items(&x, inside, true) || inside->unclosed)
+            return inside->unclosed ? 0 : -1;
+        if (x.p == x.end || *x.p++ != ' ')
+            return syntax(&x, "a blank is missing between messages");
+    }
     return take_items(&x, list, false);
 }

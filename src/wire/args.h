@@ -34,7 +34,8 @@ enum ph_arg_type {
 struct ph_arg {
     enum ph_arg_type type;
     bool glued;          /* no blank in front where one separates: only sections have that, `(a)]` */
-    bool unclosed;       /* LIST: a literal is announced in it */
+    bool unclosed;       /* LIST: a literal is announced in it (only where the text may be open) */
+    bool open;           /* the outermost list, of a text that may be open */
     int stream;          /* index of a literal that was streamed past the frame, else -1 */
     struct ph_str text;  /* not LIST; unescaped */
     struct ph_arg *items;
@@ -51,10 +52,16 @@ struct ph_args_limits {
 extern const struct ph_args_limits ph_args_limits_default; /* 50, 100,000, 100,000, false, none */
 
 /* `bytes` is what stands between the command's name and its end, without the blank in front; `streamed` has
- * offsets from `base`. With `open` the text may end in a blank behind which a literal is announced. */
+ * offsets from `base`. With `open` the text may end in a blank or `(` behind which a literal is announced; lists that it
+ * stands in are `unclosed`, and ph_args_list takes none of those. */
 int ph_args_parse(struct ph_str bytes, const char *base, const struct ph_streamed *streamed, unsigned n_streamed,
                   bool open, const struct ph_args_limits *limits, struct ph_arena *arena, struct ph_arg *list,
                   struct ph_err *err);
+
+/* What comes behind a literal, open as above. With `nested` the text begins in a list: its items go to *inside, and what
+ * follows its end to *list. */
+int ph_args_parse_rest(struct ph_str bytes, const char *base, bool nested, const struct ph_args_limits *limits,
+                       struct ph_arena *arena, struct ph_arg *inside, struct ph_arg *list, struct ph_err *err);
 
 /* A cursor over one list. The error goes where `err` points, so that a grammar reads as a chain of `||`. */
 struct ph_args {

@@ -70,6 +70,8 @@ int ph_args_list(struct ph_args *c, const char *what, struct ph_args *inside)
         return -1;
     if (a->type != PH_A_LIST)
         return expected(c, what, a->text);
+    if (a->unclosed)
+        return ph_args_fail(c, "a list without its end", PH_STR(""));
     *inside = ph_args_of(c, a);
     return 0;
 }

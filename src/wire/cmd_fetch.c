@@ -1,4 +1,4 @@
-/* Grammar of FETCH and STORE: RFC 9051 6.4.5 and 6.4.6, 7162 3.1, 8474, 3516. */
+/* Grammar of FETCH and STORE: RFC 9051 6.4.5 and 6.4.6, 7162 3.1, 8474, 3516, 8970, 8514, 9394. */
 #include "wire/chars.h"
 #include "wire/command.h"
 
@@ -25,6 +25,8 @@ static const struct att_row {
     { "RFC822.TEXT", PH_FA_RFC822_TEXT, PLAIN },
     { "EMAILID", PH_FA_EMAILID, PLAIN },
     { "THREADID", PH_FA_THREADID, PLAIN },
+    { "PREVIEW", PH_FA_PREVIEW, PLAIN },
+    { "SAVEDATE", PH_FA_SAVEDATE, PLAIN },
     { "BINARY", PH_FA_BINARY, SECTION | PART_ONLY },
     { "BINARY.PEEK", PH_FA_BINARY, SECTION | PEEK | PART_ONLY },
     { "BINARY.SIZE", PH_FA_BINARY_SIZE, SECTION | PART_ONLY | NO_PARTIAL },
@@ -195,7 +197,20 @@ static int take_section(struct ph_args *c, struct ph_str atom, const struct att_
     return take_partial(c, rest, !(row->flags & NO_PARTIAL), att);
 }
 
-static int take_att(struct ph_args *c, struct ph_fetch_att *att)
+/* `(LAZY)`. Behind a single PREVIEW another list is one of modifiers of FETCH. */
+static int take_preview(struct ph_args *c, struct ph_fetch_att *att)
+{
+    struct ph_args mods;
+
+    if (!ph_args_at_list(c) || ph_args_peek(c)->n == 0 || !ph_str_caseis(ph_args_peek(c)->items[0].text, "LAZY"))
+        return 0;
+    if (ph_args_list(c, "modifiers", &mods))
+        return -1;
+    att->lazy = ph_args_word(&mods, "LAZY");
+    return ph_args_end(&mods);
+}
+
+int ph_grammar_fetch_att(struct ph_args *c, struct ph_fetch_att *att)
 {
     const struct ph_arg *a;
 
@@ -213,6 +228,8 @@ static int take_att(struct ph_args *c, struct ph_fetch_att *att)
         return ph_args_fail(c, "an unknown data item", a->text);
     att->what = row->what;
     att->peek = row->flags & PEEK;
+    if (att->what == PH_FA_PREVIEW)
+        return take_preview(c, att);
     return open ? take_section(c, a->text, row, att) : 0;
 }
 
@@ -243,24 +260,32 @@ static int take_macro(struct ph_args *c, struct ph_cmd_fetch *f, bool *is)
     return 0;
 }
 
-static int take_atts(struct ph_args *c, struct ph_cmd_fetch *f)
+int ph_grammar_fetch_atts(struct ph_args *c, struct ph_fetch_att **atts, size_t *n)
 {
-    struct ph_args in = *c;
-    bool list = ph_args_at_list(c), macro;
-    struct ph_fetch_att *att;
+    struct ph_args in;
     size_t cap = 0;
 
-    if (take_macro(c, f, &macro))
-        return -1;
-    if (macro)
-        return 0;
-    if (list && ph_args_list(c, "data items", &in))
+    if (ph_args_list(c, "data items", &in))
         return -1;
     do {
-        if (add_att(c, f, &cap, &att) || take_att(list ? &in : c, att))
+        *atts = ph_args_grow(c, *atts, *n, &cap, sizeof **atts);
+        if (!*atts || ph_grammar_fetch_att(&in, &(*atts)[(*n)++]))
             return -1;
-    } while (list && ph_args_more(&in));
+    } while (ph_args_more(&in));
     return 0;
+}
+
+static int take_atts(struct ph_args *c, struct ph_cmd_fetch *f)
+{
+    struct ph_fetch_att *att;
+    size_t cap = 0;
+    bool macro;
+
+    if (ph_args_at_list(c))
+        return ph_grammar_fetch_atts(c, &f->atts, &f->n);
+    if (take_macro(c, f, &macro))
+        return -1;
+    return macro ? 0 : add_att(c, f, &cap, &att) || ph_grammar_fetch_att(c, att) ? -1 : 0;
 }
 
 int ph_grammar_fetch(struct ph_args *c, struct ph_command *out)
@@ -283,6 +308,10 @@ int ph_grammar_fetch(struct ph_args *c, struct ph_command *out)
             f->has_changedsince = true;
         } else if (!f->vanished && ph_args_word(&mods, "VANISHED")) {
             f->vanished = true;
+        } else if (!f->has_partial && ph_args_word(&mods, "PARTIAL")) {
+            f->has_partial = true;
+            if (ph_grammar_partial(&mods, &f->partial_first, &f->partial_last))
+                return -1;
         } else {
             return ph_args_fail(c, "an unknown modifier, or one given twice",
                                 ph_args_more(&mods) ? ph_args_peek(&mods)->text : PH_STR(""));
@@ -290,6 +319,8 @@ int ph_grammar_fetch(struct ph_args *c, struct ph_command *out)
     } while (ph_args_more(&mods));
     if (f->vanished && (!out->uid || !f->has_changedsince)) /* RFC 7162 3.2.6 */
         return ph_args_fail(c, "VANISHED is for UID FETCH with CHANGEDSINCE", PH_STR(""));
+    if (f->has_partial && !out->uid) /* RFC 9394 3.3 */
+        return ph_args_fail(c, "PARTIAL is for UID FETCH", PH_STR(""));
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* Grammar of SELECT, EXAMINE, LIST, LSUB, STATUS and APPEND: RFC 9051 6.3, 7162, 5258, 5819, 6154, 3502. */
+/* Grammar of SELECT, EXAMINE, LIST, LSUB and STATUS: RFC 9051 6.3, 7162, 5258, 5819, 6154, 8440, 9590, 9208. */
 #include "wire/command.h"
 
 /* `(uidvalidity modseq [known-uids] [(seqs uids)])`: RFC 7162 3.2.5. None of the sets may have a `*`. */
@@ -61,6 +61,7 @@ static const struct ph_bit_row status_items[] = {
     { "SIZE", PH_SI_SIZE },
     { "APPENDLIMIT", PH_SI_APPENDLIMIT },
     { "MAILBOXID", PH_SI_MAILBOXID },
+    { "DELETED-STORAGE", PH_SI_DELETED_STORAGE },
     { NULL, 0 },
 };
 
@@ -90,7 +91,8 @@ static const struct ph_bit_row select_options[] = {
 };
 static const struct ph_bit_row return_options[] = {
     { "SUBSCRIBED", PH_LO_SUBSCRIBED },   { "CHILDREN", PH_LO_CHILDREN }, { "STATUS", PH_LO_STATUS },
-    { "SPECIAL-USE", PH_LO_SPECIAL_USE }, { NULL, 0 },
+    { "SPECIAL-USE", PH_LO_SPECIAL_USE }, { "MYRIGHTS", PH_LO_MYRIGHTS }, { "METADATA", PH_LO_METADATA },
+    { NULL, 0 },
 };
 
 static int take_select_options(struct ph_args *c, struct ph_cmd_list *l)
@@ -110,6 +112,22 @@ static int take_select_options(struct ph_args *c, struct ph_cmd_list *l)
     return 0;
 }
 
+static int take_entries(struct ph_args *c, struct ph_words *entries)
+{
+    struct ph_args in;
+    size_t cap = 0;
+
+    *entries = (struct ph_words){ 0 };
+    if (ph_args_list(c, "a list of entries", &in))
+        return -1;
+    do {
+        entries->w = ph_args_grow(c, entries->w, entries->n, &cap, sizeof *entries->w);
+        if (!entries->w || ph_grammar_entry(&in, &entries->w[entries->n++]))
+            return -1;
+    } while (ph_args_more(&in));
+    return 0;
+}
+
 static int take_return_options(struct ph_args *c, struct ph_cmd_list *l)
 {
     struct ph_args in;
@@ -122,6 +140,8 @@ static int take_return_options(struct ph_args *c, struct ph_cmd_list *l)
             return -1;
         l->options |= bit;
         if (bit == PH_LO_STATUS && take_status_items(&in, &l->status))
+            return -1;
+        if (bit == PH_LO_METADATA && take_entries(&in, &l->metadata))
             return -1;
     }
     return 0;
@@ -170,46 +190,4 @@ int ph_grammar_lsub(struct ph_args *c, struct ph_command *out)
         return ph_fail_memory(c->err);
     l->patterns.n = 1;
     return ph_args_mailbox(c, &l->reference) || ph_args_list_mailbox(c, l->patterns.w) ? -1 : 0;
-}
-
-/* `[flags] [date] literal`. Without the literal, at the end of a head, `announced` stays false. */
-int ph_grammar_append_message(struct ph_args *c, struct ph_append_message *m)
-{
-    const struct ph_arg *a;
-
-    m->stream = -1;
-    if (ph_args_at_list(c) && ph_args_flags(c, &m->flags))
-        return -1;
-    a = ph_args_peek(c);
-    if (a && a->type == PH_A_QUOTED) {
-        if (ph_args_date_time(c, &m->epoch, &m->zone_min))
-            return -1;
-        m->has_date = true;
-    }
-    if (!ph_args_more(c))
-        return 0;
-    if (ph_args_next(c, "a message as a literal", &a))
-        return -1;
-    if (a->type != PH_A_LITERAL && a->type != PH_A_LITERAL8)
-        return ph_args_fail(c, "expected flags, a date and time in quotes, or a message as a literal", a->text);
-    m->announced = true;
-    m->binary = a->type == PH_A_LITERAL8;
-    m->stream = a->stream;
-    m->text = a->text;
-    return 0;
-}
-
-int ph_grammar_append(struct ph_args *c, struct ph_command *out)
-{
-    struct ph_cmd_append *ap = &out->append;
-    size_t cap = 0;
-
-    if (ph_args_mailbox(c, &ap->mailbox))
-        return -1;
-    do {
-        ap->messages = ph_args_grow(c, ap->messages, ap->n, &cap, sizeof *ap->messages);
-        if (!ap->messages || ph_grammar_append_message(c, &ap->messages[ap->n++]))
-            return -1;
-    } while (ph_args_more(c));
-    return 0;
 }

@@ -1,4 +1,5 @@
-/* Grammar of SEARCH, SORT and THREAD: RFC 9051 6.4.4, 7162 3.1.5, 5032, 8474, 9738 3.2, 5256, 4731, 5182, 9394. */
+/* Grammar of SEARCH, SORT, THREAD and ESEARCH: RFC 9051 6.4.4, 7162 3.1.5, 5032, 8474, 9738 3.2, 5256, 4731, 5182, 9394,
+ * 8514, 7377. */
 #include "wire/chars.h"
 #include "wire/command.h"
 
@@ -49,6 +50,10 @@ static const struct key_row {
     { "UID", PH_SK_UID, SET },
     { "UIDAFTER", PH_SK_UIDAFTER, NZ_NUMBER32 },
     { "UIDBEFORE", PH_SK_UIDBEFORE, NZ_NUMBER32 },
+    { "SAVEDBEFORE", PH_SK_SAVEDBEFORE, DATE },
+    { "SAVEDON", PH_SK_SAVEDON, DATE },
+    { "SAVEDSINCE", PH_SK_SAVEDSINCE, DATE },
+    { "SAVEDATESUPPORTED", PH_SK_SAVEDATESUPPORTED, NOTHING },
     { "MODSEQ", PH_SK_MODSEQ, MODSEQ },
     { "EMAILID", PH_SK_EMAILID, OBJECT },
     { "THREADID", PH_SK_THREADID, OBJECT },
@@ -228,10 +233,10 @@ static int take_charset(struct ph_args *c, struct ph_str *charset)
 }
 
 /* `first:last`, both counted from the front or, with `-`, both from the end. */
-static int take_partial(struct ph_args *c, struct ph_cmd_search *s)
+int ph_grammar_partial(struct ph_args *c, int64_t *first, int64_t *last)
 {
     struct ph_str text;
-    int64_t *to[2] = { &s->partial_first, &s->partial_last };
+    int64_t *to[2] = { first, last };
     size_t i = 0;
 
     if (ph_args_atom(c, "a range", &text))
@@ -246,7 +251,7 @@ static int take_partial(struct ph_args *c, struct ph_cmd_search *s)
             return ph_args_fail(c, "not a range", text);
         *to[k] = minus ? -n : n;
     }
-    if (i != text.n || (s->partial_first < 0) != (s->partial_last < 0))
+    if (i != text.n || (*first < 0) != (*last < 0))
         return ph_args_fail(c, "not a range", text);
     return 0;
 }
@@ -270,7 +275,7 @@ static int take_return(struct ph_args *c, struct ph_cmd_search *s)
     while (ph_args_more(&in)) {
         if (ph_grammar_bit(&in, return_options, "a return option", &bit))
             return -1;
-        if (bit == PH_SR_PARTIAL && ((s->options & PH_SR_PARTIAL) || take_partial(&in, s)))
+        if (bit == PH_SR_PARTIAL && ((s->options & PH_SR_PARTIAL) || ph_grammar_partial(&in, &s->partial_first, &s->partial_last)))
             return s->options & PH_SR_PARTIAL ? ph_args_fail(c, "PARTIAL given twice", PH_STR("")) : -1;
         s->options |= bit;
     }
@@ -286,6 +291,41 @@ int ph_grammar_search(struct ph_args *c, struct ph_command *out)
     struct ph_cmd_search *s = &out->search;
 
     if (take_return(c, s) || (ph_args_word(c, "CHARSET") && take_charset(c, &s->charset)))
+        return -1;
+    return ph_grammar_search_keys(c, &s->key);
+}
+
+/* `IN (mailboxes [(options)])`; no options are defined yet. */
+static int take_sources(struct ph_args *c, struct ph_cmd_search *s, bool *others)
+{
+    struct ph_args in;
+    size_t cap = 0;
+
+    if (ph_args_list(c, "a list of mailboxes", &in))
+        return -1;
+    do {
+        s->sources = ph_args_grow(c, s->sources, s->n_sources, &cap, sizeof *s->sources);
+        if (!s->sources || ph_grammar_filter(&in, true, &s->sources[s->n_sources++]))
+            return -1;
+        *others |= s->sources[s->n_sources - 1].what != PH_MF_SELECTED;
+    } while (ph_args_more(&in) && !ph_args_at_list(&in));
+    return ph_args_more(&in) ? ph_args_fail(c, "options of mailboxes are not supported", PH_STR("")) : 0;
+}
+
+/* RFC 7377 2. Results are always ESEARCH responses, of ALL when nothing else is asked for. */
+int ph_grammar_esearch(struct ph_args *c, struct ph_command *out)
+{
+    struct ph_cmd_search *s = &out->search;
+    bool others = false;
+
+    if ((ph_args_word(c, "IN") && take_sources(c, s, &others)) || take_return(c, s))
+        return -1;
+    if (!s->has_return)
+        s->options = PH_SR_ALL;
+    s->has_return = true;
+    if (others && (s->options & PH_SR_SAVE))
+        return ph_args_fail(c, "SAVE is for the selected mailbox", PH_STR(""));
+    if (ph_args_word(c, "CHARSET") && take_charset(c, &s->charset))
         return -1;
     return ph_grammar_search_keys(c, &s->key);
 }

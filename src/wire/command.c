@@ -183,13 +183,30 @@ static const struct ph_command_row rows[] = {
     { "THREAD", PH_CMD_THREAD, SELECTED, PH_UID_MAY, ph_grammar_thread },
     { "COPY", PH_CMD_COPY, SELECTED, PH_UID_MAY, grammar_copy },
     { "MOVE", PH_CMD_MOVE, SELECTED, PH_UID_MAY, grammar_copy },
+    { "REPLACE", PH_CMD_REPLACE, SELECTED, PH_UID_MAY, ph_grammar_replace },
+    { "ESEARCH", PH_CMD_ESEARCH, AUTH, PH_UID_NO, ph_grammar_esearch },
+    { "NOTIFY", PH_CMD_NOTIFY, AUTH, PH_UID_NO, ph_grammar_notify },
+    { "GETMETADATA", PH_CMD_GETMETADATA, AUTH, PH_UID_NO, ph_grammar_getmetadata },
+    { "SETMETADATA", PH_CMD_SETMETADATA, AUTH, PH_UID_NO, ph_grammar_setmetadata },
+    { "GETQUOTA", PH_CMD_GETQUOTA, AUTH, PH_UID_NO, ph_grammar_quota },
+    { "GETQUOTAROOT", PH_CMD_GETQUOTAROOT, AUTH, PH_UID_NO, ph_grammar_quota },
+    { "SETQUOTA", PH_CMD_SETQUOTA, AUTH, PH_UID_NO, ph_grammar_quota },
+    { "SETACL", PH_CMD_SETACL, AUTH, PH_UID_NO, ph_grammar_acl },
+    { "DELETEACL", PH_CMD_DELETEACL, AUTH, PH_UID_NO, ph_grammar_acl },
+    { "GETACL", PH_CMD_GETACL, AUTH, PH_UID_NO, ph_grammar_acl },
+    { "LISTRIGHTS", PH_CMD_LISTRIGHTS, AUTH, PH_UID_NO, ph_grammar_acl },
+    { "MYRIGHTS", PH_CMD_MYRIGHTS, AUTH, PH_UID_NO, ph_grammar_acl },
+    { "UNAUTHENTICATE", PH_CMD_UNAUTHENTICATE, AUTH, PH_UID_NO, NULL },
 };
 
-static const struct ph_command_row *find_row(struct ph_str name)
+static const struct ph_command_row *find_row(struct ph_str name, const struct ph_command_row *more)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (ph_str_caseis(name, rows[i].name))
             return &rows[i];
+    for (; more && more->name; more++)
+        if (ph_str_caseis(name, more->name))
+            return more;
     return NULL;
 }
 
@@ -238,16 +255,17 @@ static int read_name(struct source *s, struct ph_command *out, const struct ph_c
     if (!ph_chars_all(tag, PH_C_TAG))
         return refuse(s, "no valid tag", PH_STR(""));
     out->tag = tag;
+    bool is_name = find_row(tag, s->limits->more) != NULL; /* people at a terminal forget the tag */
     if (!cut_next(&s->text, &name))
-        return refuse(s, "no command", PH_STR(""));
+        return refuse(s, is_name ? "no command (is the tag missing?)" : "no command", PH_STR(""));
     if (ph_str_caseis(name, "UID")) {
         out->uid = true;
         if (!cut_next(&s->text, &name))
             return refuse(s, "no command behind UID", PH_STR(""));
     }
-    *row = find_row(name);
+    *row = find_row(name, s->limits->more);
     if (!*row)
-        return refuse(s, "unknown command", name);
+        return refuse(s, is_name ? "unknown command (is the tag missing?)" : "unknown command", name);
     out->name = ph_str((*row)->name);
     out->id = (*row)->id;
     out->states = (*row)->states;
@@ -266,9 +284,14 @@ static int read_args(struct source *s, struct ph_command *out, const struct ph_c
     if (ph_args_parse(text, base, s->f->streamed, s->f->n_streamed, s->open, s->limits, s->arena, &out->args, s->err))
         return -1;
     struct ph_args c = { .list = &out->args, .limits = s->limits, .arena = s->arena, .err = s->err };
-    if (row->parse && row->parse(&c, out))
+    if (row->parse ? row->parse(&c, out) : row->shape && ph_grammar_shape(&c, row->shape, out))
         return -1;
     return ph_args_end(&c);
+}
+
+static bool takes_messages(const struct ph_command *c)
+{
+    return c->id == PH_CMD_APPEND || c->id == PH_CMD_REPLACE;
 }
 
 int ph_command_parse(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
@@ -280,7 +303,7 @@ int ph_command_parse(const struct ph_framer *f, const struct ph_args_limits *lim
     memset(out, 0, sizeof *out);
     if (read_name(&s, out, &row) || read_args(&s, out, row))
         return -1;
-    if (out->id == PH_CMD_APPEND && !out->append.messages[out->append.n - 1].announced)
+    if (takes_messages(out) && !out->append.messages[out->append.n - 1].announced)
         return refuse(&s, "a message is missing", PH_STR(""));
     return 0;
 }
@@ -295,39 +318,10 @@ int ph_command_parse_head(const struct ph_framer *f, const struct ph_args_limits
     if (read_name(&s, out, &row))
         return -1;
     /* the mailbox's name may be what is announced */
-    if (out->id != PH_CMD_APPEND || s.text.n <= 1)
+    if (!takes_messages(out) || s.text.n <= 1)
         return 0;
-    if (s.text.p[s.text.n - 1] != ' ')
+    char last = s.text.p[s.text.n - 1];
+    if (last != ' ' && last != '(')
         return refuse(&s, "a blank is missing before the literal", PH_STR(""));
-    return read_args(&s, out, row);
-}
-
-int ph_append_next_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
-                        struct ph_append_place at, struct ph_append_head *out, struct ph_err *err)
-{
-    struct source s = { f->head, f, true, limits ? limits : &ph_args_limits_default, arena, err };
-    struct ph_arg list;
-
-    memset(out, 0, sizeof *out);
-    if (f->n_streamed == 0)
-        return refuse(&s, "no message came before", PH_STR(""));
-    size_t from = f->streamed[f->n_streamed - 1].offset;
-    const char *lf = memchr(f->head.p + from, '\n', f->head.n - from);
-    if (!lf)
-        return refuse(&s, "no message came before", PH_STR(""));
-    s.text = (struct ph_str){ lf + 1, (size_t)(f->head.p + f->head.n - lf - 1) };
-    if (s.text.n == 0 || s.text.p[0] != ' ' || s.text.p[s.text.n - 1] != ' ')
-        return refuse(&s, "a blank is missing between messages", PH_STR(""));
-    struct ph_str args = { s.text.p + 1, s.text.n - 1 }; /* none of those streamed stands behind the last of them */
-    if (ph_args_parse(args, f->head.p, NULL, 0, true, s.limits, arena, &list, err))
-        return -1;
-    struct ph_args c = { .list = &list, .limits = s.limits, .arena = arena, .err = err };
-    out->messages = ph_arena_alloc(arena, sizeof *out->messages);
-    if (!out->messages)
-        return ph_fail_memory(err);
-    out->n = 1;
-    out->place = at;
-    if (ph_grammar_append_message(&c, out->messages) || ph_args_end(&c))
-        return -1;
-    return out->messages->announced ? refuse(&s, "no message is announced", PH_STR("")) : 0;
+    return read_args(&s, out, row) || ph_append_check_literal(f, out->append.place, err) ? -1 : 0;
 }

@@ -408,12 +408,27 @@ int ph_grammar_list(struct ph_args *c, struct ph_command *out);
 int ph_grammar_lsub(struct ph_args *c, struct ph_command *out);
 int ph_grammar_status(struct ph_args *c, struct ph_command *out);
 int ph_grammar_append(struct ph_args *c, struct ph_command *out);
-int ph_grammar_append_message(struct ph_args *c, struct ph_append_message *m);
+int ph_grammar_replace(struct ph_args *c, struct ph_command *out);
 int ph_grammar_fetch(struct ph_args *c, struct ph_command *out);
 int ph_grammar_store(struct ph_args *c, struct ph_command *out);
 int ph_grammar_search(struct ph_args *c, struct ph_command *out);
 int ph_grammar_sort(struct ph_args *c, struct ph_command *out);
 int ph_grammar_thread(struct ph_args *c, struct ph_command *out);
+int ph_grammar_esearch(struct ph_args *c, struct ph_command *out);
+int ph_grammar_quota(struct ph_args *c, struct ph_command *out);
+int ph_grammar_acl(struct ph_args *c, struct ph_command *out);
+int ph_grammar_getmetadata(struct ph_args *c, struct ph_command *out);
+int ph_grammar_setmetadata(struct ph_args *c, struct ph_command *out);
+int ph_grammar_notify(struct ph_args *c, struct ph_command *out);
+int ph_grammar_shape(struct ph_args *c, const char *shape, struct ph_command *out);
+/* Parts that several of them have. */
+int ph_grammar_fetch_att(struct ph_args *c, struct ph_fetch_att *att);
+int ph_grammar_fetch_atts(struct ph_args *c, struct ph_fetch_att **atts, size_t *n); /* a list */
+int ph_grammar_partial(struct ph_args *c, int64_t *first, int64_t *last);            /* RFC 9394 partial-range */
+int ph_grammar_entry(struct ph_args *c, struct ph_str *name);                        /* of METADATA */
+int ph_grammar_filter(struct ph_args *c, bool esearch, struct ph_mailbox_filter *f);
+/* Is the announced literal of the kind that its place asks for? */
+int ph_append_check_literal(const struct ph_framer *f, struct ph_append_place at, struct ph_err *err);
 int ph_grammar_search_keys(struct ph_args *c, struct ph_search_key *key);
 
 /* A row of words that stand for bits. */

@@ -141,7 +141,10 @@ static void test_store_copy(void **state)
 
 static void test_bad(void **state)
 {
-    bad("NOOP\r\n", "NOOP", "no command");
+    bad("NOOP\r\n", "NOOP", "no command (is the tag missing?)");
+    bad("x\r\n", "x", "no command");
+    bad("SUBSCRIBE foo\r\n", "SUBSCRIBE", "unknown command (is the tag missing?): foo");
+    bad("list \"\" *\r\n", "list", "unknown command (is the tag missing?): \"\"");
     bad("+a NOOP\r\n", NULL, "no valid tag");
     bad("a(b NOOP\r\n", NULL, "no valid tag");
     bad(" a NOOP\r\n", NULL, "no valid tag");

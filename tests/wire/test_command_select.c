@@ -392,7 +392,7 @@ static void test_append_head_bad(void **state)
          "expected a date and time such as \" 7-Feb-1994 21:52:25 -0800\": 1-Jan-2000 00:00:00 +0000");
     head("a APPEND x{5+}\r\n", "a blank is missing before the literal");
     head("a APPEND x  {5+}\r\n", "a blank too many");
-    head("a APPEND x ({5+}\r\n", "a blank is missing before the literal");
+    head("a APPEND x ({5+}\r\n", "a list without its end");
     head("a APPEND x (a) (b) {5+}\r\n", "expected flags, a date and time in quotes, or a message as a literal");
     head("a FROB {5+}\r\n", "unknown command: FROB");
     head("{5+}\r\n", "no valid tag");
