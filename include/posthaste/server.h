@@ -52,6 +52,11 @@ struct ph_server_callbacks {
     int (*check_external)(void *ctx, const char *subject, const char *user);
     /* May `authc`, whose credentials were right, act as `authz`? 0 yes. NULL: only as itself. */
     int (*authorize)(void *ctx, const char *authc, const char *authz);
+    /* Before a password, token or proof is looked at: how many milliseconds to wait first. The session is parked meanwhile, no thread waits
+     * for it. NULL: none. */
+    unsigned (*login_delay)(void *ctx, struct ph_server_conn *c);
+    /* How a try ended. user: as the client gave it, "" when it gave none; not a name that exists, necessarily. */
+    void (*login_tried)(void *ctx, struct ph_server_conn *c, const char *user, bool ok);
     /* The store of a user who has logged in. Opened once while any of the user's connections lasts, then given back. */
     int (*open_store)(void *ctx, const char *user, struct ph_store **out, struct ph_err *err);
     void (*close_store)(void *ctx, const char *user, struct ph_store *store); /* NULL: ph_store_free */
