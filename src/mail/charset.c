@@ -121,3 +121,87 @@ int ph_charset_to_utf8(struct ph_str charset, struct ph_str text, struct ph_buf 
     iconv_close(cd);
     return result;
 }
+
+/* ---- in pieces ---- */
+
+int ph_charset_open(struct ph_charset *c, struct ph_str charset)
+{
+    const char *name = ph_charset_name(charset);
+
+    *c = (struct ph_charset){ 0 };
+    if (!name || strcmp(name, "UTF-8") == 0)
+        return name != NULL;
+    iconv_t cd = iconv_open("UTF-8", name);
+    if (cd == (iconv_t)-1)
+        return 0;
+    c->cd = cd;
+    return 1;
+}
+
+void ph_charset_close(struct ph_charset *c)
+{
+    if (c->cd)
+        iconv_close(c->cd);
+    *c = (struct ph_charset){ 0 };
+}
+
+/* Converts what it can; returns the octets that are left because a character is cut. SIZE_MAX without memory. */
+static size_t convert(struct ph_charset *c, const char *p, size_t n, struct ph_buf *out)
+{
+    char *in = (char *)p;
+    size_t left = n;
+
+    while (left) {
+        size_t room = left < 1024 ? left * 4 + 16 : 4096;
+        char *o = ph_buf_reserve(out, room), *start = o;
+        if (!o)
+            return SIZE_MAX;
+        size_t r = iconv(c->cd, &in, &left, &o, &room);
+        int why = errno;
+        ph_buf_commit(out, (size_t)(o - start));
+        if (r != (size_t)-1)
+            break;
+        if (why == E2BIG)
+            continue;
+        if (why == EINVAL && left < sizeof c->hold)
+            break;
+        if (ph_buf_add(out, "\xef\xbf\xbd", 3))
+            return SIZE_MAX;
+        in++;
+        left--;
+    }
+    return left;
+}
+
+int ph_charset_feed(struct ph_charset *c, const char *p, size_t n, struct ph_buf *out)
+{
+    if (!c->cd)
+        return ph_buf_add(out, p, n);
+    while (c->n_hold && n) {
+        c->hold[c->n_hold++] = *p++;
+        n--;
+        size_t left = convert(c, c->hold, c->n_hold, out);
+        if (left == SIZE_MAX)
+            return -1;
+        memmove(c->hold, c->hold + c->n_hold - left, left);
+        c->n_hold = left;
+    }
+    size_t left = n ? convert(c, p, n, out) : 0;
+    if (left == SIZE_MAX)
+        return -1;
+    if (n) {
+        memcpy(c->hold, p + n - left, left);
+        c->n_hold = left;
+    }
+    return 0;
+}
+
+int ph_charset_finish(struct ph_charset *c, struct ph_buf *out)
+{
+    bool cut = c->n_hold > 0;
+
+    c->n_hold = 0;
+    if (c->cd)
+        iconv(c->cd, NULL, NULL, NULL, NULL);
+    return cut ? ph_buf_add(out, "\xef\xbf\xbd", 3) : 0;
+}

@@ -140,7 +140,8 @@ static size_t qp_some(struct ph_decoder *d, const char *p, size_t n, bool last, 
                 continue;
             }
         } else if (!d->words && c == ' ') {
-            d->blanks++;
+            if (++d->blanks == 998) /* no line is longer: they are held no more */
+                put_blanks(d, out);
             i++;
             continue;
         } else if (c == '\n' || (c == '\r' && i + 1 < n && p[i + 1] == '\n')) {

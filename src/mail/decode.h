@@ -43,6 +43,16 @@ int ph_decoder_finish(struct ph_decoder *d, struct ph_buf *out); /* what was hel
  * U+FFFD. Only charsets that mail uses are taken: a name from the network must not choose what iconv loads. Returns
  * 1 when the charset is known, 0 when it is not (nothing is added), -1 without memory. UTF-8 and US-ASCII are known. */
 int ph_charset_to_utf8(struct ph_str charset, struct ph_str text, struct ph_buf *out);
+/* The same for a text that comes in pieces; the shift states of ISO-2022 are kept between them. */
+struct ph_charset {
+    void *cd;      /* iconv_t; NULL: octets pass as they are, for UTF-8 and for what is not known */
+    char hold[16]; /* a character that is cut */
+    size_t n_hold;
+};
+int ph_charset_open(struct ph_charset *c, struct ph_str charset); /* 1 known, 0 not */
+void ph_charset_close(struct ph_charset *c);
+int ph_charset_feed(struct ph_charset *c, const char *p, size_t n, struct ph_buf *out); /* -1 without memory */
+int ph_charset_finish(struct ph_charset *c, struct ph_buf *out);
 /* iconv's name of a charset, or NULL; "UTF-8" for UTF-8 and US-ASCII. */
 const char *ph_charset_name(struct ph_str charset);
 

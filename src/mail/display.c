@@ -19,6 +19,7 @@ struct display {
     struct ph_buf bytes;    /* decoded words not converted yet: a character may be cut between two of them */
     struct ph_str charset;  /* theirs; n 0: none pending */
     struct ph_buf utf8;     /* scratch */
+    bool exact;             /* for comparing: nothing is made harmless */
     bool failed;
 };
 
@@ -74,7 +75,7 @@ static void put_text(struct display *d, struct ph_str s)
         unsigned len = ph_utf8_get(s.p + i, s.n - i, &cp);
         if (!len)
             ph_buf_add(d->out, "\xef\xbf\xbd", 3);
-        else if (unseen(cp))
+        else if (!d->exact && unseen(cp))
             ph_buf_add_char(d->out, ' ');
         else
             ph_buf_add(d->out, s.p + i, len);
@@ -138,9 +139,9 @@ static void display(struct display *d, struct ph_str s)
     flush(d);
 }
 
-int ph_header_display(struct ph_str raw, struct ph_buf *out)
+static int decode(struct ph_str raw, bool exact, struct ph_buf *out)
 {
-    struct display d = { .out = out };
+    struct display d = { .out = out, .exact = exact };
     struct ph_buf line = PH_BUF_INIT;
 
     while (raw.n && (unsigned char)raw.p[0] <= ' ') {
@@ -168,4 +169,14 @@ int ph_header_display(struct ph_str raw, struct ph_buf *out)
     ph_buf_done(&d.bytes);
     ph_buf_done(&d.utf8);
     return failed ? -1 : 0;
+}
+
+int ph_header_display(struct ph_str raw, struct ph_buf *out)
+{
+    return decode(raw, false, out);
+}
+
+int ph_header_decode(struct ph_str raw, struct ph_buf *out)
+{
+    return decode(raw, true, out);
 }

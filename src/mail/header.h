@@ -33,7 +33,6 @@ struct ph_fields_pick {
     enum { PICK_NAME, PICK_COPY, PICK_DROP, PICK_END } state;
     bool at_line; /* nothing of this line has been seen */
     bool keep;    /* the field in hand is wanted */
-    bool cr;
 };
 
 /* The names (any case) are borrowed until _done. negate: HEADER.FIELDS.NOT. */

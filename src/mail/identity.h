@@ -33,5 +33,7 @@ uint64_t ph_identity_hash(const struct ph_hash_key *key, struct ph_str header);
 struct ph_str ph_header_field(struct ph_str header, const char *name);
 /* Unfold, trim, and decode encoded words (RFC 2047) to UTF-8 for people to read; control characters become blanks. */
 int ph_header_display(struct ph_str raw, struct ph_buf *out);
+/* The same for comparing: control characters stay. Time is linear. */
+int ph_header_decode(struct ph_str raw, struct ph_buf *out);
 
 #endif

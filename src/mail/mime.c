@@ -121,6 +121,7 @@ static int end_header(struct ph_mime *m, uint64_t body, struct ph_err *err)
 
     m->in_header = false;
     p->body = p->end = body;
+    p->body_lines = m->lines; /* until it ends: where it begins */
     p->cte = ph_cte_parse(ph_header_field(header, "Content-Transfer-Encoding"));
     value = ph_header_field(header, "Content-Type");
     if (ph_mime_type(value, &type, &subtype)) {
@@ -149,8 +150,8 @@ static int end_header(struct ph_mime *m, uint64_t body, struct ph_err *err)
     return r;
 }
 
-/* The part in hand and those around it end here, up to `stop` (which goes on). */
-static int close_parts(struct ph_mime *m, uint32_t stop, uint64_t end, struct ph_err *err)
+/* The part in hand and those around it end here, behind `lines` line ends, up to `stop` (which goes on). */
+static int close_parts(struct ph_mime *m, uint32_t stop, uint64_t end, uint64_t lines, struct ph_err *err)
 {
     while (m->current != stop) {
         uint32_t i = m->current;
@@ -164,6 +165,7 @@ static int close_parts(struct ph_mime *m, uint32_t stop, uint64_t end, struct ph
         if (m->n_stack && m->stack[m->n_stack - 1].part == i)
             m->n_stack--;
         m->parts[i].end = end > m->parts[i].body ? end : m->parts[i].body;
+        m->parts[i].body_lines = lines > m->parts[i].body_lines ? lines - m->parts[i].body_lines : 0;
         if (m->calls.end && m->calls.end(m->calls.ctx, i, err))
             return -1;
         m->current = m->parts[i].parent;
@@ -190,17 +192,10 @@ static int release_held(struct ph_mime *m, struct ph_err *err)
     return r;
 }
 
-/* Line ends count for all parts around. */
 static void count_line(struct ph_mime *m, bool header)
 {
-    uint32_t i = m->current;
-
-    if (header) {
-        m->parts[i].header_lines++;
-        i = m->parts[i].parent;
-    }
-    for (; i != PH_MIME_NO_PART; i = m->parts[i].parent)
-        m->parts[i].body_lines++;
+    m->lines++;
+    m->parts[m->current].header_lines += header;
 }
 
 static int pass(struct ph_mime *m, const char *p, size_t n, struct ph_err *err)
@@ -238,11 +233,9 @@ static int at_boundary(struct ph_mime *m, uint32_t which, bool last, size_t endi
     uint32_t part = m->stack[which].part;
     uint64_t end = m->line_at - m->n_held, behind = m->at;
 
-    for (uint32_t i = m->current; m->n_held && i != part && i != PH_MIME_NO_PART; i = m->parts[i].parent)
-        if (!(m->in_header && i == m->current) && m->parts[i].body_lines)
-            m->parts[i].body_lines--; /* the line end before the boundary is the boundary's */
+    uint64_t lines = m->lines - (m->n_held > 0); /* the line end before the boundary is the boundary's */
     m->n_held = 0;
-    if (close_parts(m, part, end, err))
+    if (close_parts(m, part, end, lines, err))
         return -1;
     m->n_stack = which + 1;
     m->outside = true;
@@ -371,5 +364,5 @@ int ph_mime_finish(struct ph_mime *m, struct ph_err *err)
     /* the line end of the last line is not a boundary's */
     if (release_held(m, err))
         return -1;
-    return close_parts(m, PH_MIME_NO_PART, m->at, err);
+    return close_parts(m, PH_MIME_NO_PART, m->at, m->lines, err);
 }

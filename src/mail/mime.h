@@ -68,7 +68,7 @@ struct ph_mime {
     bool in_header, outside;     /* outside: preamble or epilogue */
     struct mime_boundary *stack; /* of the multiparts we are in */
     uint32_t n_stack;
-    uint64_t at;                 /* octets taken */
+    uint64_t at, lines;          /* octets and line ends taken */
     uint64_t line_at;            /* where the line in hand begins */
     char line[256];              /* its beginning, until it is known what it is */
     size_t n_line;
@@ -90,5 +90,8 @@ bool ph_mime_type(struct ph_str value, struct ph_str *type, struct ph_str *subty
 /* The value of one parameter (any case), unquoted, continuations joined and percent-encoding undone (RFC 2231; the charset of
  * such a value is dropped), added to out. 1 found, 0 not, -1 without memory. */
 int ph_mime_param(struct ph_str value, const char *name, struct ph_buf *out);
+/* All of them as they stand, RFC 2231 in name and value left alone, only unquoted: *rest is the value at first. value is cleared
+ * before. 1: *name (borrowed) and value; 0: no more; -1 without memory. */
+int ph_mime_param_next(struct ph_str *rest, struct ph_str *name, struct ph_buf *value);
 
 #endif

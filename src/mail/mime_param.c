@@ -132,60 +132,88 @@ static int param_value(struct scan *s, bool percent, bool first, struct ph_buf *
     return failed;
 }
 
-/* Does `name` with its RFC 2231 tail (`*`, `*0`, `*0*`) stand at s? Takes it. */
-static bool param_name(struct scan *s, const char *name, unsigned section, bool *percent, bool *numbered)
-{
-    struct scan t = *s;
-    size_t n = strlen(name);
+struct section {
+    struct scan at; /* its value; p NULL: not there */
+    bool percent, numbered;
+};
 
-    skip_blank(&t);
-    struct ph_str got = token(&t);
-    if (got.n < n || !ph_str_caseeq((struct ph_str){ got.p, n }, ph_str(name)))
+enum { SECTIONS = 100 };
+
+/* The name at s, its `=` taken; false when there is none. */
+static bool param_name(struct scan *s, struct ph_str *name)
+{
+    skip_blank(s);
+    *name = token(s);
+    skip_blank(s);
+    if (!name->n || s->p == s->end || *s->p != '=')
         return false;
+    s->p++;
+    skip_blank(s);
+    return true;
+}
+
+/* Is it `name` with an RFC 2231 tail (`*`, `*0`, `*0*`) or none? Which section: SECTIONS for no. */
+static unsigned section_of(struct ph_str got, const char *name, struct section *out)
+{
+    size_t n = strlen(name), i = 1;
+    unsigned v = 0;
+
+    if (got.n < n || !ph_str_caseeq((struct ph_str){ got.p, n }, (struct ph_str){ name, n }))
+        return SECTIONS;
     got.p += n;
     got.n -= n;
-    *percent = *numbered = false;
-    if (got.n && got.p[0] == '*') {
-        unsigned v = 0;
-        size_t i = 1;
-        while (i < got.n && i < 6 && got.p[i] >= '0' && got.p[i] <= '9')
-            v = v * 10 + (unsigned)(got.p[i++] - '0');
-        *numbered = i > 1;
-        if (i < got.n && got.p[i] == '*')
-            i++, *percent = true;
-        else if (i == 1)
-            *percent = true;
-        if (i != got.n || (*numbered ? v : 0) != section)
-            return false;
-    } else if (got.n || section) {
-        return false;
-    }
-    skip_blank(&t);
-    if (t.p == t.end || *t.p != '=')
-        return false;
-    t.p++;
-    skip_blank(&t);
-    *s = t;
-    return true;
+    out->percent = out->numbered = false;
+    if (!got.n)
+        return 0;
+    if (got.p[0] != '*')
+        return SECTIONS;
+    while (i < got.n && i < 6 && got.p[i] >= '0' && got.p[i] <= '9')
+        v = v * 10 + (unsigned)(got.p[i++] - '0');
+    out->numbered = i > 1;
+    if (i < got.n && got.p[i] == '*')
+        i++, out->percent = true;
+    else if (i == 1)
+        out->percent = true;
+    return i == got.n && v < SECTIONS ? v : SECTIONS;
 }
 
 int ph_mime_param(struct ph_str value, const char *name, struct ph_buf *out)
 {
-    bool percent, numbered = true;
-    unsigned section = 0;
+    struct section sections[SECTIONS] = { 0 }, one = { 0 };
+    struct ph_str got;
 
     if (!value.n)
         return 0;
-    /* sections in any order; each is looked for from the start, so their number is bounded */
-    for (; numbered && section < 100; section++) {
-        struct scan s = { value.p, value.p + value.n };
-        bool found = false;
-        while (!found && next_param(&s))
-            found = param_name(&s, name, section, &percent, &numbered);
-        if (!found)
-            return section > 0;
-        if (param_value(&s, percent, section == 0, out))
-            return -1;
+    struct scan s = { value.p, value.p + value.n };
+    while (next_param(&s)) { /* sections come in any order, the first of each number counts */
+        if (!param_name(&s, &got))
+            continue;
+        unsigned v = section_of(got, name, &one);
+        one.at = s;
+        if (v < SECTIONS && !sections[v].at.p)
+            sections[v] = one;
     }
-    return 1;
+    for (unsigned v = 0; v < SECTIONS && sections[v].at.p; v++) {
+        if (param_value(&sections[v].at, sections[v].percent, v == 0, out))
+            return -1;
+        if (!sections[v].numbered)
+            break;
+    }
+    return sections[0].at.p != NULL;
+}
+
+int ph_mime_param_next(struct ph_str *rest, struct ph_str *name, struct ph_buf *value)
+{
+    if (!rest->n)
+        return 0;
+    struct scan s = { rest->p, rest->p + rest->n };
+    int found = 0;
+    while (!found && next_param(&s)) {
+        if (!param_name(&s, name))
+            continue;
+        ph_buf_clear(value);
+        found = param_value(&s, false, false, value) ? -1 : 1;
+    }
+    *rest = (struct ph_str){ s.p, (size_t)(s.end - s.p) };
+    return found;
 }

@@ -4,9 +4,9 @@
  * Header values are unfolded and their encoded words decoded. Of the body, the text parts are searched decoded and in
  * UTF-8, and the headers of messages inside; for TEXT also the headers of parts. Other parts are not searched.
  *
- * A search is made once and used for any number of messages; after the first few it allocates nothing for a message
- * whose header has been seen to fit. Memory: one header (at most 8 MiB; of a longer one the beginning counts), the keys, and
- * 64 KiB of text. Owned by one thread.
+ * A search is made once and used for any number of messages. Header keys allocate nothing for a message but where
+ * a value they ask for has encoded words. Memory: one header (at most 8 MiB; of a longer one the beginning counts), the keys, and
+ * some 100 KiB of text. Time is keys times octets. Owned by one thread.
  */
 #ifndef PH_MAIL_SEARCH_H
 #define PH_MAIL_SEARCH_H

@@ -1,8 +1,8 @@
 /* thread.h: THREAD=ORDEREDSUBJECT and THREAD=REFERENCES (RFC 5256 3).
  *
  * Messages are added in the order of the mailbox; ids and base subjects are kept as keyed 64-bit hashes only. Time is
- * n log n in messages and references, whatever they say; nothing recurses. Memory: about 50 octets a message and 40 a
- * distinct id. References beyond 50 million in all fail with PH_E_LIMIT. Owned by one thread.
+ * n log n in messages and references, whatever they say; nothing recurses. Memory: about 60 octets a message and 60 a
+ * distinct id. More than 5 million distinct ids fail with PH_E_LIMIT. A msg-id without `@` is not valid. Owned by one thread.
  */
 #ifndef PH_MAIL_THREAD_H
 #define PH_MAIL_THREAD_H
