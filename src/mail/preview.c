@@ -210,7 +210,8 @@ static void take_html(struct ph_preview *p, uint32_t cp)
     switch (p->state) {
     case ENTITY:
         if (cp < 0x80 && p->n_word < sizeof p->word && (cp == '#' || (cp >= '0' && cp <= '9') || ((cp | 32) >= 'a' && (cp | 32) <= 'z'))) {
-            p->word[p->n_word++] = (char)(p->n_word && p->word[0] == '#' ? ph_lower((unsigned char)cp) : cp);
+            bool number = p->n_word && p->word[0] == '#';
+            p->word[p->n_word++] = (char)(number ? ph_lower((unsigned char)cp) : cp);
             return;
         }
         p->state = TEXT;
