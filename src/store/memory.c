@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "store/memory_private.h"
 
@@ -9,7 +10,8 @@ const char *const ph_memory_op_names[MOPS] = {
     [MOP_LIST] = "list",     [MOP_STATUS] = "status", [MOP_CREATE] = "create",   [MOP_SUBSCRIBE] = "subscribe",
     [MOP_REMOVE] = "remove", [MOP_RENAME] = "rename", [MOP_SCAN] = "scan",       [MOP_BODY] = "body",
     [MOP_APPEND] = "append", [MOP_FLAGS] = "flags",   [MOP_EXPUNGE] = "expunge", [MOP_COPY] = "copy",
-    [MOP_BATCH] = "batch",
+    [MOP_BATCH] = "batch",   [MOP_INFO] = "info",     [MOP_RIGHTS] = "rights",   [MOP_QUOTA] = "quota",
+    [MOP_METADATA] = "metadata",
 };
 
 /* ---- keywords ---- */
@@ -68,6 +70,8 @@ struct memory_bytes *ph_memory_bytes(struct memory_store *st, const char *p, siz
         return NULL;
     b->refs = 1;
     b->id = ++st->last_bytes;
+    b->cache = NULL;
+    b->n_cache = 0;
     b->n = n;
     if (p)
         memcpy(b->p, p, n);
@@ -76,20 +80,42 @@ struct memory_bytes *ph_memory_bytes(struct memory_store *st, const char *p, siz
 
 void ph_memory_unref(struct memory_store *st, struct memory_bytes *b)
 {
-    if (b && --b->refs == 0)
-        free(b);
+    if (!b || --b->refs)
+        return;
+    free(b->cache);
+    free(b);
 }
 
 /* ---- folders ---- */
 
+size_t ph_memory_place(const struct memory_store *st, const char *name, size_t n)
+{
+    size_t lo = 0, hi = st->n_folders;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        int d = strncmp(st->index[mid]->name, name, n);
+        if (d < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+void ph_memory_link(struct memory_store *st)
+{
+    for (size_t i = 0; i < st->n_folders; i++)
+        st->index[i]->next = i + 1 < st->n_folders ? st->index[i + 1] : NULL;
+    st->folders = st->n_folders ? st->index[0] : NULL;
+}
+
 struct memory_folder *ph_memory_find(struct memory_store *st, const char *name)
 {
-    bool inbox = ph_str_caseis(ph_str(name), "INBOX");
+    const char *want = ph_str_caseis(ph_str(name), "INBOX") ? "INBOX" : name;
+    size_t at = ph_memory_place(st, want, strlen(want) + 1);
 
-    for (struct memory_folder *f = st->folders; f; f = f->next)
-        if (strcmp(f->name, inbox ? "INBOX" : name) == 0)
-            return f;
-    return NULL;
+    return at < st->n_folders && strcmp(st->index[at]->name, want) == 0 ? st->index[at] : NULL;
 }
 
 /* Not empty, no level of it empty, no control characters. */
@@ -105,44 +131,87 @@ bool ph_memory_name_ok(const struct memory_store *st, const char *name)
     return true;
 }
 
+/* Into the index and the list, which are one. */
+static int insert(struct memory_store *st, struct memory_folder *f)
+{
+    size_t at = ph_memory_place(st, f->name, strlen(f->name) + 1);
+
+    if (st->n_folders == st->cap_folders) {
+        size_t cap = st->cap_folders ? st->cap_folders * 2 : 16;
+        struct memory_folder **grown = realloc(st->index, cap * sizeof(struct memory_folder *));
+        if (!grown)
+            return -1;
+        st->index = grown;
+        st->cap_folders = cap;
+    }
+    memmove(st->index + at + 1, st->index + at, (st->n_folders - at) * sizeof(struct memory_folder *));
+    st->index[at] = f;
+    st->n_folders++;
+    f->next = at + 1 < st->n_folders ? st->index[at + 1] : NULL;
+    *(at ? &st->index[at - 1]->next : &st->folders) = f;
+    return 0;
+}
+
 struct memory_folder *ph_memory_make(struct memory_store *st, const char *name, uint32_t attrs)
 {
-    struct memory_folder *f = calloc(1, sizeof *f), **at;
+    struct memory_folder *f = ph_memory_find(st, name);
 
-    if (!f || !(f->name = strdup(ph_str_caseis(ph_str(name), "INBOX") ? "INBOX" : name))) {
-        free(f);
-        return NULL;
+    if (!f) {
+        f = calloc(1, sizeof *f);
+        if (!f || !(f->name = strdup(ph_str_caseis(ph_str(name), "INBOX") ? "INBOX" : name)) || insert(st, f)) {
+            if (f)
+                free(f->name);
+            free(f);
+            return NULL;
+        }
     }
-    f->attrs = attrs;
+    f->subscribed = f->subscribed || attrs & PH_MA_SUBSCRIBED;
+    f->attrs = attrs & ~(uint32_t)(PH_MA_SUBSCRIBED | PH_MA_HASCHILDREN | PH_MA_HASNOCHILDREN);
+    f->id = ++st->last_folder;
     f->uidvalidity = ++st->last_uidvalidity;
-    f->uidnext = 1;
+    f->uidnext = f->told = 1;
     f->modseq = 1;
-    for (at = &st->folders; *at && strcmp((*at)->name, f->name) < 0; at = &(*at)->next)
-        ;
-    f->next = *at;
-    *at = f;
+    if (ph_memory_acl_inherit(st, f))
+        return NULL;
+    ph_memory_changed(st, f->name, PH_WATCH_FOLDERS);
     return f;
 }
 
-static void free_folder(struct memory_store *st, struct memory_folder *f)
+static void empty_folder(struct memory_store *st, struct memory_folder *f)
 {
     for (size_t i = 0; i < f->n; i++) {
         st->octets -= f->m[i].bytes->n;
         ph_memory_unref(st, f->m[i].bytes);
     }
+    st->messages -= f->n;
     free(f->m);
     free(f->gone);
+    ph_memory_acl_free(f);
+    ph_memory_notes_free(&f->notes);
+    f->m = NULL;
+    f->gone = NULL;
+    f->n = f->cap = f->n_gone = f->cap_gone = 0;
+}
+
+static void free_folder(struct memory_store *st, struct memory_folder *f)
+{
+    empty_folder(st, f);
     free(f->name);
     free(f);
 }
 
 void ph_memory_drop(struct memory_store *st, struct memory_folder *f)
 {
-    struct memory_folder **at = &st->folders;
+    size_t at = ph_memory_place(st, f->name, strlen(f->name) + 1);
 
-    while (*at != f)
-        at = &(*at)->next;
-    *at = f->next;
+    ph_memory_changed(st, f->name, PH_WATCH_FOLDERS | PH_WATCH_MESSAGES);
+    if (f->subscribed) { /* RFC 9051 6.3.4: the name stays subscribed */
+        empty_folder(st, f);
+        f->attrs = PH_MA_NONEXISTENT;
+        return;
+    }
+    *(at ? &st->index[at - 1]->next : &st->folders) = f->next;
+    memmove(st->index + at, st->index + at + 1, (--st->n_folders - at) * sizeof(struct memory_folder *));
     free_folder(st, f);
 }
 
@@ -195,7 +264,10 @@ uint32_t ph_memory_put(struct memory_store *st, struct memory_folder *f, const s
     if (!in->has_date)
         in->epoch = ++st->clock;
     in->has_date = true; /* every message has a date: that of its arrival if need be */
+    in->saved = st->opt.now ? st->opt.now : (int64_t)time(NULL);
     st->octets += in->bytes->n;
+    st->messages++;
+    ph_memory_changed(st, f->name, PH_WATCH_MESSAGES);
     return in->uid;
 }
 
@@ -211,6 +283,8 @@ void ph_memory_expunge(struct memory_store *st, struct memory_folder *f, size_t 
     }
     f->gone[f->n_gone++] = (struct memory_vanished){ f->m[at].uid, ++f->modseq };
     st->octets -= f->m[at].bytes->n;
+    st->messages--;
+    ph_memory_changed(st, f->name, PH_WATCH_MESSAGES);
     ph_memory_unref(st, f->m[at].bytes);
     memmove(f->m + at, f->m + at + 1, (f->n - at - 1) * sizeof *f->m);
     f->n--;
@@ -232,6 +306,7 @@ static uint64_t append_limit(struct ph_session *s)
 
 static void close_session(struct ph_session *s)
 {
+    ph_memory_watch(s, NULL, NULL, NULL);
     ph_memory_session_free(memory_session(s));
 }
 
@@ -294,7 +369,7 @@ static int open_session(struct ph_store *base, struct ph_loop *loop, struct ph_s
     f = ph_memory_meet(st, PH_MF_OPEN, NULL, NULL, 0, NULL, 0);
     if (f)
         ph_memory_fault_err(f, PH_SCOPE_SESSION, PH_E_CONNECT, "nobody answers", err);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     if (f) {
         free(s);
         return -1;
@@ -304,6 +379,7 @@ static int open_session(struct ph_store *base, struct ph_loop *loop, struct ph_s
         s->ops.subscribe = NULL;
     s->base = (struct ph_session){ .ops = &s->ops, .store = base, .loop = loop };
     s->st = st;
+    ph_memory_serve(s);
     s->scans_end = &s->scans;
     s->requests_end = &s->requests;
     s->appends_end = &s->appends;
@@ -329,15 +405,41 @@ static void free_store(struct ph_store *base)
         st->folders = f->next;
         free_folder(st, f);
     }
+    free(st->index);
+    ph_memory_notes_free(&st->notes);
+    ph_memory_changes_free(st);
     ph_memory_faults_free(st);
     ph_snapshot_done(&st->words);
     pthread_mutex_destroy(&st->mu);
+    pthread_mutex_destroy(&st->watch_mu);
     free(base->label);
     free(base->identity);
     free(st);
 }
 
 static const struct ph_store_ops store_ops = { .kind = "memory", .open = open_session, .free = free_store };
+
+static void default_options(struct memory_store *st)
+{
+    struct ph_memory_options *o = &st->opt;
+
+    if (!o->delim)
+        o->delim = '/';
+    if (!o->prefix)
+        o->prefix = "";
+    if (!o->permanent_keywords)
+        o->permanent_keywords = "";
+    if (!o->piece)
+        o->piece = 65536;
+    if (!o->user)
+        o->user = st->base.label ? st->base.label : "";
+    if (!o->quota_root)
+        o->quota_root = "";
+    if (!o->metadata_size)
+        o->metadata_size = 4096;
+    if (!o->metadata_entries)
+        o->metadata_entries = 100;
+}
 
 int ph_memory_store_new(const char *name, const struct ph_memory_options *opt, struct ph_store **out,
                         struct ph_err *err)
@@ -347,7 +449,7 @@ int ph_memory_store_new(const char *name, const struct ph_memory_options *opt, s
     *out = NULL;
     if (!st)
         return ph_fail_memory(err);
-    if (pthread_mutex_init(&st->mu, NULL)) {
+    if (pthread_mutex_init(&st->mu, NULL) || pthread_mutex_init(&st->watch_mu, NULL)) {
         free(st);
         return ph_fail(err, PH_SCOPE_JOB, PH_E_SYSTEM, "threads");
     }
@@ -355,14 +457,7 @@ int ph_memory_store_new(const char *name, const struct ph_memory_options *opt, s
     st->base.label = strdup(name);
     if (opt)
         st->opt = *opt;
-    if (!st->opt.delim)
-        st->opt.delim = '/';
-    if (!st->opt.prefix)
-        st->opt.prefix = "";
-    if (!st->opt.permanent_keywords)
-        st->opt.permanent_keywords = "";
-    if (!st->opt.piece)
-        st->opt.piece = 65536;
+    default_options(st);
     st->last_uidvalidity = 1000;
     st->clock = 1000000000;
     ph_snapshot_init(&st->words);

@@ -9,9 +9,28 @@
 #define PH_STORE_MEMORY_H
 
 #include "base/buf.h"
-#include "store/store.h"
+#include "store/serve.h"
+
+/* What it can leave out of what a server asks for: bits of `serves_not`. */
+enum {
+    PH_MS_BODY = 1 << 0, PH_MS_CACHE = 1 << 1, PH_MS_INFO = 1 << 2, PH_MS_EXPUNGE = 1 << 3, PH_MS_COPY = 1 << 4,
+    PH_MS_MOVE = 1 << 5, PH_MS_REPLACE = 1 << 6, PH_MS_NAMESPACES = 1 << 7, PH_MS_ACL = 1 << 8, PH_MS_QUOTA = 1 << 9,
+    PH_MS_METADATA = 1 << 10, PH_MS_WATCH = 1 << 11, PH_MS_ANY_SIZE = 1 << 12, PH_MS_SAVEDATE = 1 << 13,
+    PH_MS_THREADID = 1 << 14, PH_MS_RECENT = 1 << 15,
+    PH_MS_ALL = -1,            /* no serve operations at all */
+};
 
 struct ph_memory_options {
+    int serves_not;            /* PH_MS_* */
+    const char *user;          /* whose account it is, for rights; NULL: the store's name */
+    const struct ph_store_namespace *namespaces; /* borrowed; none: the personal one, with `prefix` */
+    size_t n_namespaces;
+    const char *quota_root;    /* NULL: "" */
+    uint64_t quota_messages, quota_folders; /* 0: none */
+    size_t metadata_size;      /* octets of one value; 0: 4096 */
+    size_t metadata_entries;   /* of one folder; 0: 100 */
+    bool no_private_metadata;
+    int64_t now;               /* the time at which messages are saved; 0: the clock's */
     uint32_t without;          /* PH_AB_* that are missing … */
     uint32_t with;             /* … and that it claims besides the usual ones: PH_AB_GMAIL, PH_AB_EXCHANGE */
     char delim;                /* 0: '/' */
@@ -31,7 +50,7 @@ struct ph_memory_options {
     void *rewrite_ctx;
     /* Called without a lock before an operation begins, so that others can change the account in the middle of a run: op is
      * "list", "status", "create", "subscribe", "remove", "rename", "scan", "body", "append", "flags", "expunge",
-     * "copy". */
+     * "copy", "info", "rights", "quota", "metadata". */
     void (*before)(void *ctx, struct ph_store *st, const char *op, const char *folder);
     void *before_ctx;
 };
@@ -99,6 +118,7 @@ int ph_memory_remove(struct ph_store *st, const char *folder, uint32_t uid);
 int ph_memory_set_flags(struct ph_store *st, const char *folder, uint32_t uid, uint32_t flags, const char *keywords);
 int ph_memory_remove_folder(struct ph_store *st, const char *folder);
 int ph_memory_set_uidvalidity(struct ph_store *st, const char *folder, uint32_t uidvalidity);
+int ph_memory_set_acl(struct ph_store *st, const char *folder, const char *identifier, const char *rights); /* rights NULL: none */
 int ph_memory_set_uidnext(struct ph_store *st, const char *folder, uint32_t uidnext); /* not below what it is */
 
 /* ---- reading back ---- */

@@ -62,6 +62,52 @@ static int refused_again(struct ph_append *a, struct ph_err *err)
     return -1;
 }
 
+static int too_big(struct ph_append *a, struct ph_err *err)
+{
+    struct ph_err why;
+
+    ph_fail(&why, PH_SCOPE_MESSAGE, PH_E_TOOBIG, "the message is larger than %llu octets",
+            (unsigned long long)a->s->st->opt.append_limit);
+    memcpy(why.code, "TOOBIG", 7);
+    return refuse(a, &why, a->n - 1, err);
+}
+
+/* A message whose size was not known has come to its end. */
+static int end_of_any(struct ph_append *a, struct ph_err *err)
+{
+    struct memory_bytes *fitted = realloc(a->m[a->n - 1].bytes, sizeof *fitted + a->filled);
+    struct ph_err why;
+
+    if (fitted)
+        a->m[a->n - 1].bytes = fitted;
+    a->any = false;
+    if (a->filled)
+        return 0;
+    ph_fail(&why, PH_SCOPE_MESSAGE, PH_E_USAGE, "a message without octets cannot be appended");
+    return refuse(a, &why, a->n - 1, err);
+}
+
+static int grow(struct ph_append *a, size_t more, struct ph_err *err)
+{
+    struct memory_bytes *b = a->m[a->n - 1].bytes;
+    uint64_t limit = a->s->st->opt.append_limit;
+
+    if (limit && a->filled + more > limit)
+        return too_big(a, err);
+    if (a->filled + more > a->cap) {
+        size_t cap = a->cap ? a->cap : 4096;
+        while (cap < a->filled + more)
+            cap *= 2;
+        b = realloc(b, sizeof *b + cap);
+        if (!b)
+            return ph_fail_memory(err);
+        a->m[a->n - 1].bytes = b;
+        a->cap = cap;
+    }
+    b->n = a->filled + more;
+    return 0;
+}
+
 /* What the server can say as soon as it knows the size. */
 static int check_head(struct ph_append *a, const struct ph_message *m, struct ph_err *err)
 {
@@ -69,17 +115,13 @@ static int check_head(struct ph_append *a, const struct ph_message *m, struct ph
     bool dropped = false;
     struct ph_err why;
 
-    if (st->opt.append_limit && m->size > st->opt.append_limit) {
-        ph_fail(&why, PH_SCOPE_MESSAGE, PH_E_TOOBIG, "the message is larger than %llu octets",
-                (unsigned long long)st->opt.append_limit);
-        memcpy(why.code, "TOOBIG", 7);
-        return refuse(a, &why, a->n - 1, err);
-    }
+    if (st->opt.append_limit && m->size > st->opt.append_limit && !a->any)
+        return too_big(a, err);
     const char *only = st->opt.no_new_keywords ? st->opt.permanent_keywords : NULL;
     bool keeps = memory_abilities(st) & PH_AB_KEYWORDS;
     pthread_mutex_lock(&st->mu);
     a->m[a->n - 1].keywords = ph_memory_words(st, keeps ? m->keywords : "", only, &dropped);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     if (!a->m[a->n - 1].keywords)
         return ph_fail_memory(err);
     if (dropped && st->opt.refuse_keywords) {
@@ -98,14 +140,17 @@ int ph_memory_append_message(struct ph_append *a, const struct ph_message *m, st
         return broken(a, err);
     if (a->refused)
         return refused_again(a, err);
+    if (a->any && end_of_any(a, err))
+        return -1;
+    bool any = m->size == UINT64_MAX && !(st->opt.serves_not & PH_MS_ANY_SIZE);
     if (m->size == 0)
         return ph_fail(err, PH_SCOPE_MESSAGE, PH_E_USAGE, "a message without octets cannot be appended");
     if (a->n == a->n_messages || (a->n && a->filled < a->m[a->n - 1].bytes->n))
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "append_message out of order");
     struct memory_message *in = &a->m[a->n];
     pthread_mutex_lock(&st->mu);
-    in->bytes = ph_memory_bytes(st, NULL, m->size < SIZE_MAX ? (size_t)m->size : SIZE_MAX);
-    pthread_mutex_unlock(&st->mu);
+    in->bytes = ph_memory_bytes(st, NULL, any ? 0 : m->size < SIZE_MAX ? (size_t)m->size : SIZE_MAX);
+    ph_memory_unlock(st);
     if (!in->bytes)
         return ph_fail_memory(err);
     in->flags = ab & PH_AB_FLAGS ? m->flags & 0xff & ~(uint32_t)PH_F_RECENT : 0;
@@ -113,7 +158,8 @@ int ph_memory_append_message(struct ph_append *a, const struct ph_message *m, st
     in->epoch = in->has_date ? m->epoch : 0;
     in->zone_min = in->has_date ? m->zone_min : 0;
     a->n++;
-    a->filled = 0;
+    a->filled = a->cap = 0;
+    a->any = any;
     return check_head(a, m, err);
 }
 
@@ -125,16 +171,18 @@ int ph_memory_append_write(struct ph_append *a, const char *p, size_t n, struct 
         return broken(a, err);
     if (a->refused)
         return refused_again(a, err);
+    if (a->any && n && grow(a, n, err))
+        return -1;
     struct memory_bytes *b = a->n ? a->m[a->n - 1].bytes : NULL;
     if (!b || n > b->n - a->filled)
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "more octets than the message was said to have");
     memcpy(b->p + a->filled, p, n);
     a->filled += n;
-    if (a->filled < b->n)
+    if (a->filled < b->n || a->any)
         return 0;
     pthread_mutex_lock(&st->mu);
     bool cut = ph_memory_meet(st, PH_MF_CUT_IN_LITERAL, "append", a->folder, 0, b->p, b->n) != NULL;
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return cut ? ph_memory_break(a->s, err) : 0;
 }
 
@@ -151,12 +199,28 @@ static const struct ph_memory_fault *meet_batch(struct ph_append *a, enum ph_mem
     return NULL;
 }
 
+/* The message that is to go must still be there. */
+static int check_replaced(struct ph_append *a, struct ph_err *err)
+{
+    struct memory_folder *f = a->replaces ? ph_memory_find(a->s->st, a->replaces) : NULL;
+
+    if (!a->replaces)
+        return 0;
+    if (!memory_there(f) || (a->replaces_validity && f->uidvalidity != a->replaces_validity))
+        return ph_fail(err, PH_SCOPE_FOLDER, PH_E_CHANGED, "%s is not what it was", a->replaces);
+    if (!ph_memory_may(a->s->st, f, "e"))
+        return ph_memory_denied(a->replaces, err);
+    if (!ph_memory_by_uid(f, a->replaces_uid))
+        return ph_fail(err, PH_SCOPE_MESSAGE, PH_E_NOTFOUND, "the message is not there any more");
+    return 0;
+}
+
 /* Everything the server may have against the batch as a whole. */
 static int check_batch(struct ph_append *a)
 {
     struct memory_store *st = a->s->st;
     const struct ph_memory_fault *f;
-    uint64_t octets = st->octets;
+    uint64_t octets = 0;
     struct ph_err why;
     size_t at;
 
@@ -172,13 +236,14 @@ static int check_batch(struct ph_append *a)
         ph_fail(&why, PH_SCOPE_FOLDER, PH_E_PERMISSION, "the account is read-only");
         return refuse(a, &why, SIZE_MAX, NULL);
     }
-    for (size_t i = 0; i < a->n; i++)
-        octets += a->m[i].bytes->n;
-    if (st->opt.quota && octets > st->opt.quota) {
-        ph_fail(&why, PH_SCOPE_FOLDER, PH_E_QUOTA, "the account is full");
-        memcpy(why.code, "OVERQUOTA", 10);
+    if (!ph_memory_may(st, there, "i")) {
+        ph_memory_denied(a->folder, &why);
         return refuse(a, &why, SIZE_MAX, NULL);
     }
+    for (size_t i = 0; i < a->n; i++)
+        octets += a->m[i].bytes->n;
+    if (ph_memory_room(st, a->n, octets, &why) || check_replaced(a, &why))
+        return refuse(a, &why, SIZE_MAX, NULL);
     f = meet_batch(a, PH_MF_REFUSE, &at);
     if (!f && (f = meet_batch(a, PH_MF_REFUSE_VAGUELY, &at)))
         at = SIZE_MAX;
@@ -223,6 +288,12 @@ static int commit(struct ph_append *a)
         a->m[i].bytes = NULL;
         if (!a->uids[i])
             return -1;
+    }
+    if (a->replaces) {
+        struct memory_folder *from = ph_memory_find(st, a->replaces);
+        struct memory_message *gone = ph_memory_by_uid(from, a->replaces_uid);
+        if (gone)
+            ph_memory_expunge(st, from, (size_t)(gone - from->m));
     }
     a->res.ok = true;
     if (memory_abilities(st) & PH_AB_NEWUID) {
@@ -284,6 +355,8 @@ int ph_memory_append_finish(struct ph_append *a, struct ph_err *err)
     a->finished = true;
     if (s->broken.kind != PH_OK || a->refused || a->n == 0)
         return 0;
+    if (a->any && end_of_any(a, NULL))
+        return 0;
     if (a->filled < a->m[a->n - 1].bytes->n) {
         /* a message that stays incomplete can only be ended by hanging up */
         ph_memory_break(s, NULL);
@@ -294,7 +367,7 @@ int ph_memory_append_finish(struct ph_append *a, struct ph_err *err)
     st->ops[MOP_APPEND] += a->n - 1;
     st->ops[MOP_BATCH]++;
     end_batch(a);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return 0;
 }
 
@@ -337,5 +410,6 @@ void ph_memory_append_free(struct ph_append *a)
     free(a->m);
     free(a->uids);
     free(a->folder);
+    free(a->replaces);
     free(a);
 }

@@ -33,6 +33,7 @@ static int change_one(struct memory_store *st, struct memory_folder *f, struct m
         m->flags = flags;
         m->keywords = set;
         m->modseq = ++f->modseq;
+        ph_memory_changed(st, f->name, PH_WATCH_MESSAGES);
     }
     return 0;
 }
@@ -48,9 +49,11 @@ static void change(struct memory_store *st, struct memory_folder *f, struct ph_f
     for (size_t i = 0; i < f->n; i++) {
         if (!ph_numset_contains(c->uids, f->m[i].uid))
             continue;
-        if (guard && f->m[i].modseq > guard)
+        if (guard && f->m[i].modseq > guard) {
             ph_fail(&c->result, PH_SCOPE_MESSAGE, PH_E_CHANGED, "somebody else changed it meanwhile");
-        else if (change_one(st, f, &f->m[i], c))
+            if (c->modified && ph_numset_add(c->modified, f->m[i].uid))
+                ph_fail_memory(&c->result);
+        } else if (change_one(st, f, &f->m[i], c))
             ph_fail_memory(&c->result);
     }
 }
@@ -94,7 +97,7 @@ int ph_memory_expunge_uids(struct ph_session *base, const char *folder, uint32_t
         if (chosen ? mine : expunge_all && f->m[i].flags & PH_F_DELETED)
             ph_memory_expunge(s->st, f, i);
     }
-    pthread_mutex_unlock(&s->st->mu);
+    ph_memory_unlock(s->st);
     if (r == 0 && !chosen && !expunge_all)
         r = ph_fail(err, PH_SCOPE_FOLDER, PH_E_UNSUPPORTED,
                     "chosen messages cannot be removed here; they are only marked as deleted");
@@ -131,6 +134,6 @@ int ph_memory_copy(struct ph_session *base, const char *folder, uint32_t uidvali
         r = ph_memory_no_folder(to, err);
     else if (f)
         r = copy_messages(s->st, f, t, uids, err);
-    pthread_mutex_unlock(&s->st->mu);
+    ph_memory_unlock(s->st);
     return r;
 }

@@ -24,7 +24,7 @@ int ph_memory_fault(struct ph_store *base, const struct ph_memory_fault *in)
     for (at = &st->faults; *at; at = &(*at)->next)
         ;
     *at = f;
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return 0;
 }
 
@@ -46,7 +46,7 @@ void ph_memory_faults_clear(struct ph_store *base)
 
     pthread_mutex_lock(&st->mu);
     ph_memory_faults_free(st);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
 }
 
 unsigned ph_memory_faults_met(struct ph_store *base)
@@ -55,7 +55,7 @@ unsigned ph_memory_faults_met(struct ph_store *base)
 
     pthread_mutex_lock(&st->mu);
     unsigned n = st->faults_met;
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return n;
 }
 
@@ -137,7 +137,7 @@ void ph_memory_commit_late(struct ph_store *base)
 
     pthread_mutex_lock(&st->mu);
     commit_late(st, true);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
 }
 
 int ph_memory_begin(struct memory_session *s, enum memory_op op, const char *folder, struct ph_err *err)

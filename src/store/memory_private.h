@@ -9,6 +9,8 @@
 struct memory_bytes { /* of a message; shared by copies and readers */
     unsigned refs;
     uint64_t id;
+    char *cache; /* what a server keeps with it */
+    size_t n_cache;
     size_t n;
     char p[];
 };
@@ -20,6 +22,7 @@ struct memory_message {
     int64_t epoch;
     int zone_min;
     bool has_date;
+    int64_t saved;
     struct memory_bytes *bytes;
 };
 
@@ -28,9 +31,25 @@ struct memory_vanished {
     uint64_t modseq;
 };
 
+struct memory_acl {
+    char *identifier;
+    char rights[32];
+};
+
+struct memory_note {
+    char *entry, *value;
+    size_t n;
+};
+
+struct memory_notes {
+    struct memory_note *v; /* by entry */
+    size_t n;
+};
+
 struct memory_folder {
     struct memory_folder *next; /* by name */
     char *name;
+    uint64_t id;
     uint32_t attrs;
     bool subscribed;
     uint32_t uidvalidity, uidnext;
@@ -39,6 +58,16 @@ struct memory_folder {
     size_t n, cap;
     struct memory_vanished *gone; /* by modseq */
     size_t n_gone, cap_gone;
+    uint32_t told;            /* no session was told of UIDs from here on: they are recent */
+    struct memory_acl *acl;   /* none: the user has every right, nobody else any */
+    size_t n_acl;
+    struct memory_notes notes;
+};
+
+struct memory_change { /* a watcher is to be told of */
+    struct memory_change *next;
+    unsigned what;
+    char name[];
 };
 
 struct memory_fault {
@@ -57,7 +86,7 @@ struct memory_late { /* a batch that the server has, and will commit */
 
 enum memory_op {
     MOP_LIST, MOP_STATUS, MOP_CREATE, MOP_SUBSCRIBE, MOP_REMOVE, MOP_RENAME, MOP_SCAN, MOP_BODY, MOP_APPEND, MOP_FLAGS,
-    MOP_EXPUNGE, MOP_COPY, MOP_BATCH, MOPS,
+    MOP_EXPUNGE, MOP_COPY, MOP_BATCH, MOP_INFO, MOP_RIGHTS, MOP_QUOTA, MOP_METADATA, MOPS,
 };
 extern const char *const ph_memory_op_names[MOPS];
 
@@ -66,9 +95,15 @@ struct memory_store {
     struct ph_memory_options opt;
     pthread_mutex_t mu;
     struct memory_folder *folders;
+    struct memory_folder **index; /* the same, by name */
+    size_t n_folders, cap_folders;
+    struct memory_notes notes; /* the server's */
+    struct memory_change *changes, *last_change; /* since mu was taken */
+    pthread_mutex_t watch_mu;  /* held while watchers are told; never with mu */
+    struct memory_session *watchers;
     struct ph_snapshot words; /* for its keyword sets only */
     uint32_t last_uidvalidity;
-    uint64_t last_bytes, octets;
+    uint64_t last_bytes, last_folder, octets, messages;
     int64_t clock; /* for messages without a date */
     struct memory_fault *faults;
     unsigned faults_met;
@@ -98,6 +133,10 @@ struct ph_append { /* only this store's; each kind of store has its own */
     size_t n_messages, n; /* n: begun */
     struct memory_message *m;
     size_t filled;        /* of the message that comes in */
+    bool any;             /* … whose size is not known */
+    size_t cap;           /* … and the room it has */
+    char *replaces;       /* folder of the message that goes as this comes */
+    uint32_t replaces_validity, replaces_uid;
     bool finished, refused;
     struct ph_append_result res;
     uint32_t *uids;
@@ -114,6 +153,11 @@ struct memory_session {
     struct memory_bytes *body;
     size_t body_at, body_cut; /* cut: where the connection breaks; SIZE_MAX: nowhere */
     struct ph_append *appends, **appends_end;
+    struct memory_bytes *open_bytes; /* of body_open */
+    struct ph_serve_ops serve;
+    void (*changed)(void *ctx, const char *folder, unsigned what); /* under watch_mu, as the next two */
+    void *changed_ctx;
+    struct memory_session *next_watcher;
 };
 
 static inline struct memory_store *memory_store(struct ph_store *st)
@@ -130,7 +174,14 @@ static inline struct memory_session *memory_session(struct ph_session *s)
 
 struct memory_folder *ph_memory_find(struct memory_store *st, const char *name); /* INBOX in any case */
 struct memory_folder *ph_memory_make(struct memory_store *st, const char *name, uint32_t attrs);
+/* Its messages are gone. One that is subscribed is still a name. */
 void ph_memory_drop(struct memory_store *st, struct memory_folder *f);
+size_t ph_memory_place(const struct memory_store *st, const char *name, size_t n); /* the first in `index` not below name */
+void ph_memory_link(struct memory_store *st); /* after `index` was changed */
+static inline bool memory_there(const struct memory_folder *f) /* not only a name somebody subscribed to */
+{
+    return f && !(f->attrs & PH_MA_NONEXISTENT);
+}
 bool ph_memory_name_ok(const struct memory_store *st, const char *name);
 struct memory_message *ph_memory_by_uid(const struct memory_folder *f, uint32_t uid);
 /* Put a message (whose bytes reference passes over) at the end; its UID, or that of the equal one it merged with; 0
@@ -149,6 +200,34 @@ static inline uint32_t memory_abilities(const struct memory_store *st)
                    PH_AB_SPECIAL_USE | PH_AB_UID_EXPUNGE | PH_AB_WRITE | PH_AB_OBJECTID | PH_AB_PIPELINE_SELECT;
     return (all & ~st->opt.without) | st->opt.with;
 }
+
+/* ---- memory_watch.c ---- */
+
+/* Watchers are to be told, when mu is given back. Under mu. */
+void ph_memory_changed(struct memory_store *st, const char *folder, unsigned what);
+void ph_memory_unlock(struct memory_store *st); /* gives mu back, and tells */
+void ph_memory_changes_free(struct memory_store *st);
+int ph_memory_watch(struct ph_session *s, void (*changed)(void *ctx, const char *folder, unsigned what), void *ctx,
+                    struct ph_err *err);
+
+/* ---- memory_serve.c, memory_account.c, memory_notes.c: what serve.h asks for ---- */
+
+void ph_memory_serve(struct memory_session *s); /* sets its operations, without what this server lacks */
+bool ph_memory_may(const struct memory_store *st, const struct memory_folder *f, const char *any_of);
+int ph_memory_denied(const char *name, struct ph_err *err);
+void ph_memory_acl_free(struct memory_folder *f);
+int ph_memory_acl_inherit(struct memory_store *st, struct memory_folder *f);
+int ph_memory_acl_change(struct memory_store *st, struct memory_folder *f, const char *identifier, char op,
+                         const char *rights);
+void ph_memory_account_ops(const struct memory_store *st, struct ph_serve_ops *ops);
+/* Is there room for n more messages of so many octets? */
+int ph_memory_room(const struct memory_store *st, uint64_t messages, uint64_t octets, struct ph_err *err);
+void ph_memory_notes_free(struct memory_notes *n);
+int ph_memory_get_metadata(struct ph_session *s, const char *folder, const char *const *entries, size_t n_entries,
+                           unsigned depth, struct ph_arena *arena, struct ph_annotation **out, size_t *n,
+                           struct ph_err *err);
+int ph_memory_set_metadata(struct ph_session *s, const char *folder, const struct ph_annotation *a, size_t n,
+                           struct ph_err *err);
 
 /* ---- memory_fault.c; callers hold mu ---- */
 

@@ -58,7 +58,8 @@ static uint64_t key_of(const struct memory_scan *sc, const struct memory_bytes *
     return sc->req.hash_key ? ph_identity_hash(sc->req.hash_key, header) : 0;
 }
 
-static int add_row(const struct memory_store *st, const struct memory_scan *sc, const struct memory_message *m)
+static int add_row(const struct memory_store *st, const struct memory_scan *sc, const struct memory_folder *f,
+                   const struct memory_message *m)
 {
     struct ph_row *r = ph_snapshot_add(sc->out);
     uint32_t want = sc->req.want;
@@ -70,6 +71,8 @@ static int add_row(const struct memory_store *st, const struct memory_scan *sc, 
     r->uid = m->uid;
     if (want & PH_WANT_FLAGS) {
         r->flags = m->flags & 0xff;
+        if (m->uid >= f->told && !(st->opt.serves_not & PH_MS_RECENT))
+            r->flags |= PH_F_RECENT;
         for (const char *k = m->keywords; *k && n < 64; n++) {
             kw[n] = (struct ph_str){ k, strcspn(k, " ") };
             k += kw[n].n + (k[kw[n].n] == ' ');
@@ -86,25 +89,30 @@ static int add_row(const struct memory_store *st, const struct memory_scan *sc, 
     }
     if (want & PH_WANT_SIZE)
         r->size = m->bytes->n + (uint64_t)(int64_t)(memory_abilities(st) & PH_AB_EXACT_SIZE ? 0 : st->opt.size_error);
-    if (want & (PH_WANT_KEY | PH_WANT_MSGID)) {
+    if (want & PH_WANT_MODSEQ) {
+        r->key = m->modseq;
+        r->has_key = 1;
+    } else if (want & (PH_WANT_KEY | PH_WANT_MSGID)) {
         r->key = key_of(sc, m->bytes);
         r->has_key = 1;
     }
     return 0;
 }
 
-static int fill_snapshot(struct memory_store *st, const struct memory_scan *sc, const struct memory_folder *f)
+static int fill_snapshot(struct memory_store *st, const struct memory_scan *sc, struct memory_folder *f)
 {
     struct ph_snapshot *out = sc->out;
     uint32_t ab = memory_abilities(st);
 
     for (size_t i = 0; i < f->n; i++)
-        if (wanted(&sc->req, &f->m[i]) && add_row(st, sc, &f->m[i]))
+        if (wanted(&sc->req, &f->m[i]) && add_row(st, sc, f, &f->m[i]))
             return -1;
     if (sc->req.vanished && sc->req.changed_since && ab & PH_AB_QRESYNC)
         for (size_t i = 0; i < f->n_gone; i++)
             if (f->gone[i].modseq > sc->req.changed_since && ph_numset_add(sc->req.vanished, f->gone[i].uid))
                 return -1;
+    if (sc->req.read_write && sc->req.want & PH_WANT_FLAGS && !sc->req.uids)
+        f->told = f->uidnext;
     out->uidvalidity = f->uidvalidity;
     out->uidnext = f->uidnext;
     out->exists = (uint32_t)f->n;
@@ -130,7 +138,7 @@ int ph_memory_scan_wait(struct ph_session *base, struct ph_snapshot *out, struct
         struct memory_folder *f = ph_memory_open(s, "scan", sc->folder, sc->req.uidvalidity, err);
         if (f)
             r = fill_snapshot(s->st, sc, f) ? ph_fail_memory(err) : 0;
-        pthread_mutex_unlock(&s->st->mu);
+        ph_memory_unlock(s->st);
     }
     s->scans = sc->next;
     if (!s->scans)
@@ -187,7 +195,7 @@ static void drop_body(struct memory_session *s)
 {
     pthread_mutex_lock(&s->st->mu);
     ph_memory_unref(s->st, s->body);
-    pthread_mutex_unlock(&s->st->mu);
+    ph_memory_unlock(s->st);
     s->body = NULL;
 }
 
@@ -245,7 +253,7 @@ int ph_memory_bodies_next(struct ph_session *base, struct ph_body *out, struct p
     if (ph_memory_begin(s, MOP_BODY, out->folder, err))
         return -1;
     int r = open_body(s, out, err);
-    pthread_mutex_unlock(&s->st->mu);
+    ph_memory_unlock(s->st);
     return r;
 }
 
@@ -290,6 +298,9 @@ void ph_memory_session_free(struct memory_session *s)
     }
     if (s->body)
         drop_body(s);
+    pthread_mutex_lock(&s->st->mu);
+    ph_memory_unref(s->st, s->open_bytes);
+    ph_memory_unlock(s->st);
     free(s->body_folder);
     free(s);
 }

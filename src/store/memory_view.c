@@ -12,8 +12,8 @@ int ph_memory_folder(struct ph_store *base, const char *name, uint32_t attrs)
     struct memory_store *st = memory_store(base);
 
     pthread_mutex_lock(&st->mu);
-    int r = ph_memory_find(st, name) || !ph_memory_make(st, name, attrs) ? -1 : 0;
-    pthread_mutex_unlock(&st->mu);
+    int r = memory_there(ph_memory_find(st, name)) || !ph_memory_make(st, name, attrs) ? -1 : 0;
+    ph_memory_unlock(st);
     return r;
 }
 
@@ -28,7 +28,7 @@ uint32_t ph_memory_deliver(struct ph_store *base, const char *folder, const stru
                                  .keywords = ph_memory_words(st, m->keywords, NULL, NULL) };
     if (f && in.keywords && (in.bytes = ph_memory_bytes(st, m->p, m->n)))
         uid = ph_memory_put(st, f, &in);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return uid;
 }
 
@@ -40,7 +40,7 @@ static struct memory_message *hold(struct memory_store *st, const char *folder, 
     *f = ph_memory_find(st, folder);
     struct memory_message *m = *f ? ph_memory_by_uid(*f, uid) : NULL;
     if (!m)
-        pthread_mutex_unlock(&st->mu);
+        ph_memory_unlock(st);
     return m;
 }
 
@@ -53,7 +53,7 @@ int ph_memory_remove(struct ph_store *base, const char *folder, uint32_t uid)
     if (!m)
         return -1;
     ph_memory_expunge(st, f, (size_t)(m - f->m));
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return 0;
 }
 
@@ -70,8 +70,9 @@ int ph_memory_set_flags(struct ph_store *base, const char *folder, uint32_t uid,
         m->flags = flags;
         m->keywords = words;
         m->modseq = ++f->modseq;
+        ph_memory_changed(st, f->name, PH_WATCH_MESSAGES);
     }
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return words ? 0 : -1;
 }
 
@@ -83,7 +84,7 @@ int ph_memory_remove_folder(struct ph_store *base, const char *folder)
     struct memory_folder *f = ph_memory_find(st, folder);
     if (f)
         ph_memory_drop(st, f);
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return f ? 0 : -1;
 }
 
@@ -95,8 +96,21 @@ int ph_memory_set_uidvalidity(struct ph_store *base, const char *folder, uint32_
     struct memory_folder *f = ph_memory_find(st, folder);
     if (f)
         f->uidvalidity = uidvalidity;
-    pthread_mutex_unlock(&st->mu);
+    if (f)
+        ph_memory_changed(st, f->name, PH_WATCH_FOLDERS | PH_WATCH_MESSAGES);
+    ph_memory_unlock(st);
     return f ? 0 : -1;
+}
+
+int ph_memory_set_acl(struct ph_store *base, const char *folder, const char *identifier, const char *rights)
+{
+    struct memory_store *st = memory_store(base);
+
+    pthread_mutex_lock(&st->mu);
+    struct memory_folder *f = ph_memory_find(st, folder);
+    int r = f ? ph_memory_acl_change(st, f, identifier, 0, rights) : -1;
+    ph_memory_unlock(st);
+    return r;
 }
 
 int ph_memory_set_uidnext(struct ph_store *base, const char *folder, uint32_t uidnext)
@@ -108,7 +122,7 @@ int ph_memory_set_uidnext(struct ph_store *base, const char *folder, uint32_t ui
     bool ok = f && uidnext >= f->uidnext;
     if (ok)
         f->uidnext = uidnext;
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return ok ? 0 : -1;
 }
 
@@ -119,7 +133,7 @@ size_t ph_memory_count(struct ph_store *base, const char *folder)
     pthread_mutex_lock(&st->mu);
     struct memory_folder *f = ph_memory_find(st, folder);
     size_t n = f ? f->n : SIZE_MAX;
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return n;
 }
 
@@ -136,7 +150,7 @@ bool ph_memory_view(struct ph_store *base, const char *folder, size_t i, struct 
                                         .has_date = m->has_date, .zone_min = m->zone_min, .modseq = m->modseq,
                                         .p = m->bytes->p, .n = m->bytes->n };
     }
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return there;
 }
 
@@ -149,7 +163,7 @@ uint64_t ph_memory_ops(struct ph_store *base, const char *op)
     for (int i = 0; i < MOPS; i++)
         if (strcmp(ph_memory_op_names[i], op) == 0)
             n = st->ops[i];
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     return n;
 }
 
@@ -233,7 +247,7 @@ int ph_memory_draw(struct ph_store *base, bool without_uids, struct ph_buf *out)
         for (size_t i = 0; i < f->n; i++)
             draw_message(f, &f->m[i], without_uids, out);
     }
-    pthread_mutex_unlock(&st->mu);
+    ph_memory_unlock(st);
     if (out->failed)
         return -1;
     return without_uids ? sort_lines(out) : 0;
