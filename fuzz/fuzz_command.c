@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "wire/command.h"
+#include "wire/imapurl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -59,6 +60,62 @@ static void check_key(const struct ph_search_key *k)
         check_key(&k->kids[i]);
 }
 
+static void check_filters(const struct ph_mailbox_filter *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool named = f[i].what == PH_MF_SUBTREE || f[i].what == PH_MF_SUBTREE_ONE || f[i].what == PH_MF_MAILBOXES;
+        CHECK(named == (f[i].names.n > 0));
+        touch_words(&f[i].names);
+    }
+}
+
+static void check_notify(const struct ph_cmd_notify *n)
+{
+    CHECK(n->set == (n->n > 0));
+    for (size_t i = 0; i < n->n; i++) {
+        const struct ph_notify_group *g = &n->groups[i];
+        check_filters(&g->filter, 1);
+        CHECK(!g->n_atts || (g->events & PH_EV_MESSAGE_NEW));
+        CHECK(!(g->events & PH_EV_MESSAGE) || (g->events & PH_EV_MESSAGE_EXPUNGE));
+    }
+}
+
+static void check_metadata(const struct ph_cmd_metadata *m)
+{
+    touch(m->mailbox);
+    CHECK(m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        CHECK(m->entries[i].name.n > 1 && m->entries[i].name.p[0] == '/');
+        touch(m->entries[i].value);
+    }
+}
+
+static void check_access(const struct ph_command *c)
+{
+    if (c->id >= PH_CMD_SETACL && c->id <= PH_CMD_MYRIGHTS) {
+        touch(c->acl.mailbox);
+        touch(c->acl.identifier);
+        touch(c->acl.rights);
+        return;
+    }
+    touch(c->quota.root);
+    touch(c->quota.mailbox);
+    for (size_t i = 0; i < c->quota.n; i++) {
+        touch(c->quota.resources[i].name);
+        CHECK(c->quota.resources[i].limit <= INT64_MAX);
+    }
+}
+
+static void check_values(const struct ph_cmd_values *v)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        touch(v->v[i].text);
+        check_set(&v->v[i].set);
+        touch_words(&v->v[i].words);
+        touch_args(v->v[i].arg);
+    }
+}
+
 static void check_fetch(const struct ph_cmd_fetch *f)
 {
     check_set(&f->set);
@@ -74,16 +131,49 @@ static void check_fetch(const struct ph_cmd_fetch *f)
     }
 }
 
+static void check_part(const struct ph_framer *f, const struct ph_cat_part *p)
+{
+    struct ph_imapurl url;
+    struct ph_arena arena;
+    struct ph_err err;
+
+    touch(p->text);
+    CHECK(p->stream < (int)f->n_streamed);
+    CHECK(!p->url || p->stream < 0);
+    if (!p->url || !p->announced)
+        return;
+    ph_arena_init(&arena, 1 << 20);
+    if (ph_imapurl_parse(p->text, &arena, &url, &err) == 0) {
+        touch(url.mailbox);
+        touch(url.host);
+        touch_words(&url.section.fields);
+        CHECK(!url.partial || url.uid || url.has_section || !url.mailbox.p);
+    }
+    ph_arena_done(&arena);
+}
+
+/* The last one, and its last part, may be announced only when not `whole`. */
+static void check_messages(const struct ph_framer *f, const struct ph_append_message *m, size_t n, bool whole)
+{
+    for (size_t i = 0; i < n; i++, m++) {
+        touch_words(&m->flags);
+        touch(m->text);
+        CHECK(m->stream < (int)f->n_streamed);
+        CHECK(m->announced || (!whole && i + 1 == n));
+        CHECK(m->catenate == (m->n_parts > 0));
+        for (size_t k = 0; k < m->n_parts; k++) {
+            check_part(f, &m->parts[k]);
+            CHECK(m->parts[k].announced || (!m->announced && k + 1 == m->n_parts));
+        }
+    }
+}
+
 static void check_append(const struct ph_framer *f, const struct ph_cmd_append *a, bool whole)
 {
     touch(a->mailbox);
+    check_set(&a->replaces);
     CHECK(!whole || a->n);
-    for (size_t i = 0; i < a->n; i++) {
-        touch_words(&a->messages[i].flags);
-        touch(a->messages[i].text);
-        CHECK(a->messages[i].stream < (int)f->n_streamed);
-        CHECK(a->messages[i].announced || (!whole && i + 1 == a->n));
-    }
+    check_messages(f, a->messages, a->n, whole);
 }
 
 static void check_command(const struct ph_framer *f, const struct ph_command *c)
@@ -101,11 +191,24 @@ static void check_command(const struct ph_framer *f, const struct ph_command *c)
     case PH_CMD_SEARCH:
     case PH_CMD_SORT:
     case PH_CMD_THREAD:
+    case PH_CMD_ESEARCH:
+        check_filters(c->search.sources, c->search.n_sources);
         touch(c->search.charset);
         touch(c->search.algorithm);
         check_key(&c->search.key);
         break;
+    case PH_CMD_NOTIFY:
+        check_notify(&c->notify);
+        break;
+    case PH_CMD_GETMETADATA:
+    case PH_CMD_SETMETADATA:
+        check_metadata(&c->metadata);
+        break;
+    case PH_CMD_APPLICATION:
+        check_values(&c->values);
+        break;
     case PH_CMD_APPEND:
+    case PH_CMD_REPLACE:
         check_append(f, &c->append, true);
         break;
     case PH_CMD_COPY:
@@ -132,6 +235,8 @@ static void check_command(const struct ph_framer *f, const struct ph_command *c)
         touch_words(&c->words);
         break;
     default:
+        if (c->id >= PH_CMD_GETQUOTA && c->id <= PH_CMD_MYRIGHTS)
+            check_access(c);
         break;
     }
 }
@@ -145,25 +250,51 @@ static void check_bad(const struct ph_command *c, const struct ph_err *err)
     touch(c->tag);
 }
 
-/* False: the session is over. Streams messages of APPEND only, as a server does. */
-static bool at_literal(struct ph_framer *f, struct ph_buf *in, const struct ph_args_limits *limits,
-                       struct ph_arena *arena, unsigned stream_from)
+static bool at_first_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
+                          struct ph_append_place *place)
 {
     struct ph_command c;
+    struct ph_err err = { 0 };
+
+    if (ph_command_parse_head(f, limits, arena, &c, &err)) {
+        check_bad(&c, &err);
+        return false;
+    }
+    if (c.id != PH_CMD_APPEND && c.id != PH_CMD_REPLACE)
+        return false;
+    check_append(f, &c.append, false);
+    *place = c.append.place;
+    return place->content && c.append.n;
+}
+
+static bool at_next_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
+                         struct ph_append_place at, struct ph_append_place *place)
+{
     struct ph_append_head h;
     struct ph_err err = { 0 };
-    bool stream = false;
 
-    if (f->n_streamed) {
-        stream = ph_append_next_head(f, limits, arena, (struct ph_append_place){ .content = true }, &h, &err) == 0;
-        CHECK(!stream || !h.messages[h.n - 1].announced);
-    } else if (ph_command_parse_head(f, limits, arena, &c, &err) == 0) {
-        stream = c.id == PH_CMD_APPEND && c.append.n && f->literal_size >= stream_from;
-        if (c.id == PH_CMD_APPEND)
-            check_append(f, &c.append, false);
-    } else {
-        check_bad(&c, &err);
-    }
+    if (ph_append_next_head(f, limits, arena, at, &h, &err))
+        return false;
+    check_messages(f, h.messages, h.n, false);
+    for (size_t i = 0; i < h.n_rest; i++)
+        check_part(f, &h.rest[i]);
+    CHECK(h.n ? !h.messages[h.n - 1].announced : h.n_rest && !h.rest[h.n_rest - 1].announced);
+    *place = h.place;
+    return place->content;
+}
+
+/* False: the session is over. Streams content of messages only, as a server does. `at` is the place of what was
+ * streamed last. */
+static bool at_literal(struct ph_framer *f, struct ph_buf *in, const struct ph_args_limits *limits,
+                       struct ph_arena *arena, unsigned stream_from, struct ph_append_place *at)
+{
+    struct ph_append_place place = { 0 };
+    struct ph_err err = { 0 };
+    bool stream = f->n_streamed ? at_next_head(f, limits, arena, *at, &place)
+                                : at_first_head(f, limits, arena, &place) && f->literal_size >= stream_from;
+
+    if (stream)
+        *at = place;
     return (stream ? ph_framer_stream(f, in, &err) : ph_framer_collect(f, &err)) == 0;
 }
 
@@ -175,23 +306,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ph_arena arena;
     struct ph_err err;
     bool going = size > 2;
-    const struct ph_args_limits limits = { 20, 3000, 300, going && (data[0] & 1) };
+    static const struct ph_command_row more[] = {
+        { "XSHAPE", PH_CMD_APPLICATION, PH_STATE_ANY, PH_UID_MAY, NULL,
+          "atom [set number number64 [flags [mailbox pattern string nstring any...]]]" },
+        { NULL },
+    };
+    const struct ph_args_limits limits = { 20, 3000, 300, going && (data[0] & 1), more };
+    struct ph_append_place at = { 0 };
 
     ph_framer_init(&f, &frame_limits);
     f.commands = true;
     ph_arena_init(&arena, 64 << 20);
-    for (size_t at = 2; going;) {
+    for (size_t pos = 2; going;) {
         size_t n;
         struct ph_command c;
         switch (ph_framer_next(&f, &in, &err)) {
         case PH_FRAME_MORE:
-            n = size - at < data[0] + 1u ? size - at : data[0] + 1u;
+            n = size - pos < data[0] + 1u ? size - pos : data[0] + 1u;
             going = n != 0;
-            CHECK(ph_buf_add(&in, data + at, n) == 0);
-            at += n;
+            CHECK(ph_buf_add(&in, data + pos, n) == 0);
+            pos += n;
             break;
         case PH_FRAME_LITERAL:
-            going = at_literal(&f, &in, &limits, &arena, data[1]);
+            going = at_literal(&f, &in, &limits, &arena, data[1], &at);
             break;
         case PH_FRAME_STREAM:
             n = ph_buf_len(&in) < f.literal_left ? ph_buf_len(&in) : (size_t)f.literal_left;

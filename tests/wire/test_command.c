@@ -301,6 +301,63 @@ static void test_limits(void **state)
     CMD(t, "a SEARCH NOT NOT NOT (ALL)\r\n") assert_int_equal(t.c.search.key.what, PH_SK_NOT);
 }
 
+/* Lines of 4 MB, each of the sort that would be slow or deep if anything in the parser were: a clean refusal (or none), and
+ * the time limit of the test. */
+static void test_long_lines(void **state)
+{
+    static const struct {
+        const char *head, *repeat, *tail;
+        bool limit; /* refused for its size; else for its grammar, or taken */
+    } lines[] = {
+        { "a SEARCH ", "(", "\r\n", true },
+        { "a SEARCH ", "(", "ALL)\r\n", true },
+        { "a SEARCH ", "(NOT ", "ALL\r\n", true },
+        { "a SEARCH ", "OR SEEN ", "ALL\r\n", true },
+        { "a SEARCH ", "OR NOT ", "ALL\r\n", true },
+        { "a SEARCH ", "ALL ", "ALL\r\n", true },
+        { "a SEARCH TEXT ", "x", "\r\n", false },
+        { "a SEARCH TEXT \"", "\\\\", "\"\r\n", false },
+        { "a FETCH 9", ",7", " UID\r\n", true },
+        { "a FETCH 1 (", "BODY[HEADER.FIELDS (A)] ", "UID)\r\n", true },
+        { "a FETCH 1 BODY[1", ".1", "]\r\n", true },
+        { "a FETCH 1 BODY[", "[", "]\r\n", false },
+        { "a FETCH 1 (", "PREVIEW (LAZY) ", "UID)\r\n", true },
+        { "a ", "x", "\r\n", false },
+        { "", "a", " NOOP\r\n", false },
+        { "a LIST () \"\" (", "x ", "x)\r\n", true },
+        { "a STORE 1 FLAGS (", "x ", "x)\r\n", true },
+        { "a NOTIFY SET ", "(mailboxes (a b) NONE) ", "(x)\r\n", true },
+        { "a NOTIFY SET (mailboxes ", "(", "\r\n", true },
+        { "a SETMETADATA \"\" (", "/a NIL ", "/b NIL)\r\n", true },
+        { "a GETMETADATA \"\" /a", "/a", "\r\n", false },
+        { "a APPEND x CATENATE (", "URL /x ", "URL y)\r\n", true },
+        { "a APPEND x ", "CATENATE (", "\r\n", true },
+        { "a ESEARCH IN (", "personal ", "inboxes) ALL\r\n", true },
+        { "a SETACL x y ", "l", "\r\n", false },
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct ph_buf b = PH_BUF_INIT;
+        struct cmd t;
+        ph_buf_add_z(&b, lines[i].head);
+        while (ph_buf_len(&b) < 4 << 20)
+            ph_buf_add_z(&b, lines[i].repeat);
+        ph_buf_add_z(&b, lines[i].tail);
+        cmd_parse(&t, ph_buf_str(&b), NULL);
+        if (lines[i].limit && (t.rc == 0 || t.err.kind != PH_E_LIMIT))
+            fail_msg("%s%s…: no limit: %s", lines[i].head, lines[i].repeat, t.rc ? t.err.text : "");
+        if (!lines[i].limit && t.rc)
+            assert_int_equal(t.err.kind, PH_E_PROTOCOL);
+        cmd_done(&t);
+        ph_buf_done(&b);
+    }
+    limited("a SEARCH ", "(", 50000, "ALL\r\n", NULL);
+    limited("a SEARCH ", "OR (NOT ", 15000, "ALL\r\n", NULL);
+    limited("a SEARCH ", "NOT ", 5000, "ALL\r\n", NULL);
+    limited("a SEARCH ", "NOT ", 50, "ALL\r\n", NULL);
+    CMD(t, "a SEARCH ((((((((((((((((((((((((((((((ALL))))))))))))))))))))))))))))))\r\n") assert_int_equal(t.c.search.key.n, 0);
+}
+
 /* A full arena is reported wherever it happens: each command with every limit up to the one that suffices. */
 static void test_memory(void **state)
 {
@@ -318,6 +375,13 @@ static void test_memory(void **state)
         "a SEARCH OR SEEN (NOT DELETED FROM x TO y ALL) 1:5",
         "a SORT (DATE TO CC FROM SIZE) UTF-8 ALL",
         "a APPEND x (a b) {1}\r\nx {1}\r\ny",
+        "a REPLACE 1 x CATENATE (URL a URL b URL c URL d URL \"e\\\"\")",
+        "a SETQUOTA x (a 1 b 2 c 3 d 4 e 5)",
+        "a SETMETADATA x (/a \"a\" /b NIL /c NIL /d NIL /e \"e\\\"\")",
+        "a GETMETADATA x (/a /b /c /d /e)",
+        "a NOTIFY SET (mailboxes (a b c d e) NONE) (selected (MessageNew (UID FLAGS) MessageExpunge))",
+        "a ESEARCH IN (subtree (a b) personal inboxes subscribed selected) ALL",
+        "a LIST \"\" * RETURN (METADATA (/a /b /c /d /e))",
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
@@ -346,7 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simple),     cmocka_unit_test(test_mailboxes), cmocka_unit_test(test_list),
         cmocka_unit_test(test_store_copy), cmocka_unit_test(test_bad),       cmocka_unit_test(test_blanks), cmocka_unit_test(test_nul),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_long_lines), cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
