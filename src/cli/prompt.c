@@ -3,21 +3,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <termios.h>
 #include <unistd.h>
 
 /* Signals that would leave the terminal without echo are caught while the question stands, and raised again once it is
- * restored. */
+ * restored. Whichever thread the kernel gives them to, `wake` ends the wait for a line. */
 static const int caught_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 enum { N_CAUGHT = sizeof caught_signals / sizeof *caught_signals };
-static volatile sig_atomic_t caught;
+static atomic_int caught, wake = -1;
+static pthread_mutex_t one_question = PTHREAD_MUTEX_INITIALIZER;
 
 static void catch_signal(int sig)
 {
-    caught = sig;
+    uint64_t one = 1;
+    int kept = errno;
+
+    atomic_store(&caught, sig);
+    if (write(atomic_load(&wake), &one, sizeof one) < 0)
+        errno = kept;
 }
 
 static void write_all(int fd, const char *text)
@@ -33,19 +43,18 @@ static void write_all(int fd, const char *text)
     }
 }
 
-/* 1: a line, 0: a signal, -1: end of input. The signals are blocked but for the wait itself (`waiting` is its mask), so that none
- * can come between a look at `caught` and the wait. */
-static int read_line(int fd, const sigset_t *waiting, struct ph_secret *out)
+/* 1: a line, 0: a signal, -1: end of input. */
+static int read_line(int fd, struct ph_secret *out)
 {
     char line[4096];
     size_t n = 0;
     int rc = -1;
 
     for (;;) {
-        struct pollfd pf = { fd, POLLIN, 0 };
+        struct pollfd pf[2] = { { fd, POLLIN, 0 }, { atomic_load(&wake), POLLIN, 0 } };
         char c;
-        int ready = ppoll(&pf, 1, NULL, waiting);
-        if (caught) {
+        int ready = poll(pf, 2, -1);
+        if (atomic_load(&caught)) {
             rc = 0;
             break;
         }
@@ -70,14 +79,10 @@ static int ask_once(int fd, const char *question, struct ph_secret *out)
     struct termios old, quiet;
     struct sigaction sa = { .sa_handler = catch_signal }, before[N_CAUGHT];
     bool is_tty = tcgetattr(fd, &old) == 0;
-    sigset_t blocked, mask;
 
-    caught = 0;
+    atomic_store(&caught, 0);
+    atomic_store(&wake, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); /* without one, a signal to this thread still ends the wait */
     sigemptyset(&sa.sa_mask);
-    sigemptyset(&blocked);
-    for (int i = 0; i < N_CAUGHT; i++)
-        sigaddset(&blocked, caught_signals[i]);
-    pthread_sigmask(SIG_BLOCK, &blocked, &mask);
     for (int i = 0; i < N_CAUGHT; i++)
         sigaction(caught_signals[i], &sa, &before[i]);
     if (is_tty) {
@@ -86,13 +91,15 @@ static int ask_once(int fd, const char *question, struct ph_secret *out)
         tcsetattr(fd, TCSAFLUSH, &quiet);
     }
     write_all(fd, question);
-    int rc = read_line(fd, &mask, out);
+    int rc = read_line(fd, out);
     if (is_tty)
         tcsetattr(fd, TCSAFLUSH, &old);
     write_all(fd, "\n");
     for (int i = 0; i < N_CAUGHT; i++)
         sigaction(caught_signals[i], &before[i], NULL);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    int was = atomic_exchange(&wake, -1);
+    if (was >= 0)
+        close(was);
     return rc;
 }
 
@@ -103,15 +110,17 @@ int ph_prompt_secret(const char *question, struct ph_secret *out, struct ph_err 
     if (fd < 0)
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "a password is needed and there is no terminal to ask on: use a "
                                                       "password file, an environment variable or a command");
+    pthread_mutex_lock(&one_question);
     for (;;) {
         rc = ask_once(fd, question, out);
-        int sig = caught;
+        int sig = atomic_load(&caught);
         if (rc != 0)
             break;
         raise(sig);
         if (sig != SIGTSTP) /* its handler lets us go on */
             break;
     }
+    pthread_mutex_unlock(&one_question);
     close(fd);
     return rc == 1 ? 0 : ph_fail(err, PH_SCOPE_JOB, PH_E_CANCELLED, "no password was typed");
 }

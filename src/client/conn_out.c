@@ -146,13 +146,13 @@ static int queue_written(struct ph_conn *c, struct ph_cmd *cmd, bool closed, str
         return ph_fail(err, PH_SCOPE_SESSION, PH_E_LIMIT, "too many literals wait for the server");
     trace_command(c, s);
     uint64_t base = c->out_base + ph_buf_len(&c->out);
+    if (ph_buf_add_str(&c->out, s))
+        return ph_fail_memory(err);
     for (unsigned i = 0; i < c->w.n_syncs; i++) {
         c->stops[c->n_stops].at = base + c->w.syncs[i];
         c->stops[c->n_stops].end = closed ? base + s.n : UINT64_MAX;
         c->stops[c->n_stops++].cmd = cmd;
     }
-    if (ph_buf_add_str(&c->out, s))
-        return ph_fail_memory(err);
     ph_writer_clear(&c->w);
     return 0;
 }

@@ -101,11 +101,26 @@ static int refused(struct ph_append *a, struct ph_err *err)
     return -1;
 }
 
+/* The head of a message could not be built. What went out before it must not become an append of its own. */
+static int unwritten(struct ph_append *a, const struct ph_err *why)
+{
+    a->abandoned = true; /* what is out already is ended by hanging up */
+    if (!a->cmd.queued && !a->cmd.done) { /* it never went out: nobody will answer it */
+        a->cmd.done = true;
+        a->cmd.status = PH_ST_NONE;
+        a->cmd.err = *why;
+    }
+    return -1;
+}
+
 int imap_append_message(struct ph_append *a, const struct ph_message *m, struct ph_err *err)
 {
     struct ph_conn *c = a->s->conn;
     uint32_t caps = c->caps.bits;
+    struct ph_err local;
 
+    if (!err)
+        err = &local;
     if (m->size == 0)
         return ph_fail(err, PH_SCOPE_MESSAGE, PH_E_USAGE, "a message without octets cannot be appended (RFC 3502)");
     while (c->n_stops + 2 > PH_CONN_STOPS && c->broken.kind == PH_OK) /* small messages, and each has to ask */
@@ -136,14 +151,8 @@ int imap_append_message(struct ph_append *a, const struct ph_message *m, struct 
     ph_write_literal_head(w, m->size, !nonsync);
     int r = a->begun ? ph_conn_more_end(c, &a->cmd, err) : ph_conn_end_open(c, err);
     a->begun = true;
-    if (r && !a->cmd.queued && !a->cmd.done) { /* it never went out: nobody will answer it */
-        a->cmd.done = true;
-        a->cmd.status = PH_ST_NONE;
-        if (err)
-            a->cmd.err = *err;
-    }
     if (r)
-        return -1;
+        return unwritten(a, err);
     a->synced = !nonsync;
     a->cmd.has_nonsync_literal |= nonsync;
     a->left = m->size;
@@ -157,6 +166,8 @@ int imap_append_write(struct ph_append *a, const char *p, size_t n, struct ph_er
 {
     if (a->cmd.done)
         return refused(a, err);
+    if (a->abandoned)
+        return ph_fail(err, PH_SCOPE_MESSAGE, PH_E_USAGE, "one of its messages cannot be written");
     if (n > a->left)
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "more octets than the message was said to have");
     a->left -= n;
@@ -173,10 +184,11 @@ int imap_append_finish(struct ph_append *a, struct ph_err *err)
         a->finished = true;
         return a->begun ? (refused(a, NULL), 0) : 0;
     }
-    if (a->left) {
+    if (a->left || a->abandoned) {
         /* a literal that stays incomplete can only be ended by hanging up */
         struct ph_err e;
-        ph_fail(&e, PH_SCOPE_SESSION, PH_E_CLOSED, "an APPEND was broken off because its message did not arrive whole");
+        ph_fail(&e, PH_SCOPE_SESSION, PH_E_CLOSED, "an APPEND was broken off because %s",
+                a->abandoned ? "one of its messages cannot be written" : "its message did not arrive whole");
         e.retry = PH_RETRY_RECONNECT;
         a->abandoned = true;
         a->finished = true;

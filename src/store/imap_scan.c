@@ -24,9 +24,10 @@ struct imap_scan {
     size_t n_fetches;
     bool started, vanished_seen;
     uint32_t limit_uid;        /* of [MESSAGELIMIT n uid]: not done below it */
+    uint32_t *index;           /* once rows come in another order than that of their UIDs: number of the row + 1 by UID, open addressing */
+    size_t index_size;         /* a power of two, more than twice the rows; 0: all in order so far */
     struct ph_err err;
 };
-
 
 /* ---- rows ---- */
 
@@ -49,15 +50,60 @@ static void set_flags(struct imap_scan *sc, struct ph_row *row, const struct ph_
     row->kwset = set > 0 ? (uint32_t)set & 0xffffff : 0;
 }
 
-/* Rows usually come in ascending order, so the newest row answers most look-ups. */
-static struct ph_row *known_row(struct ph_snapshot *s, uint32_t uid)
+/* Where a UID's row is noted, or would be. */
+static uint32_t *index_slot(const struct imap_scan *sc, uint32_t uid)
 {
-    if (s->n && ph_snapshot_row(s, s->n - 1)->uid < uid)
+    size_t mask = sc->index_size - 1, i = (uid * 2654435761u) & mask;
+
+    while (sc->index[i] && ph_snapshot_row(sc->out, sc->index[i] - 1)->uid != uid)
+        i = (i + 1) & mask;
+    return &sc->index[i];
+}
+
+static int index_rows(struct imap_scan *sc)
+{
+    size_t size = sc->index_size ? sc->index_size : 1024;
+
+    while (size <= 2 * (sc->out->n + 1))
+        size *= 2;
+    if (size == sc->index_size)
+        return 0;
+    free(sc->index);
+    sc->index = calloc(size, sizeof *sc->index);
+    sc->index_size = sc->index ? size : 0;
+    if (!sc->index)
+        return -1;
+    for (size_t i = 0; i < sc->out->n; i++)
+        *index_slot(sc, ph_snapshot_row(sc->out, i)->uid) = (uint32_t)i + 1;
+    return 0;
+}
+
+static struct ph_row *known_row(const struct imap_scan *sc, uint32_t uid)
+{
+    struct ph_snapshot *s = sc->out;
+
+    if (sc->index_size) {
+        uint32_t at = *index_slot(sc, uid);
+        return at ? ph_snapshot_row(s, at - 1) : NULL;
+    }
+    return s->n && ph_snapshot_row(s, s->n - 1)->uid < uid ? NULL : ph_snapshot_find(s, uid);
+}
+
+/* NULL: no memory. Servers tell their messages in ascending order; those that do not have it noted where each is. */
+static struct ph_row *new_row(struct imap_scan *sc, uint32_t uid)
+{
+    struct ph_snapshot *s = sc->out;
+    bool ordered = !sc->index_size && (!s->n || ph_snapshot_row(s, s->n - 1)->uid < uid);
+
+    if (!ordered && index_rows(sc))
         return NULL;
-    for (size_t i = s->n; i-- > 0;)
-        if (ph_snapshot_row(s, i)->uid == uid)
-            return ph_snapshot_row(s, i);
-    return NULL;
+    struct ph_row *row = ph_snapshot_add(s);
+    if (!row)
+        return NULL;
+    if (!ordered)
+        *index_slot(sc, uid) = (uint32_t)s->n;
+    row->uid = uid;
+    return row;
 }
 
 static uint64_t key_of(struct imap_scan *sc, struct ph_str header)
@@ -96,17 +142,16 @@ static void on_row(struct imap_scan *sc, const struct ph_fetch *f)
     uint32_t want = sc->req.want;
     bool whole = (!(want & PH_WANT_SIZE) || f->has_size) && (!(want & PH_WANT_FLAGS) || f->has_flags) &&
                  (!(want & PH_WANT_KEY) || f->n_bodies);
-    struct ph_row *row = known_row(sc->out, f->uid);
+    struct ph_row *row = known_row(sc, f->uid);
 
     if (!row) {
         if (!whole)
             return; /* news about a message whose own row is still to come */
-        row = ph_snapshot_add(sc->out);
+        row = new_row(sc, f->uid);
         if (!row) {
             ph_fail_memory(&sc->err);
             return;
         }
-        row->uid = f->uid;
     }
     if (f->has_flags)
         set_flags(sc, row, &f->flags);
@@ -296,6 +341,7 @@ static void scan_free(struct imap_scan *sc)
     ph_numset_done(&sc->uids);
     free(sc->fetches);
     free(sc->folder);
+    free(sc->index);
     free(sc);
 }
 

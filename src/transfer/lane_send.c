@@ -5,6 +5,7 @@
 
 #include "transfer/lane.h"
 #include "transfer/reshape.h"
+#include "wire/datetime.h"
 
 int lane_finish_open(struct lane *l, struct ph_err *err)
 {
@@ -63,6 +64,7 @@ static int flight_for(struct lane *l, struct batch *b, uint64_t size, struct ph_
 static void describe(struct lane *l, struct batch *b, const struct ph_row *row, uint64_t size, struct ph_message *m)
 {
     const struct ph_job *job = l->r->job;
+    char text[27];
 
     *m = (struct ph_message){ .keywords = "", .size = size, .careful = b->careful };
     if (!row)
@@ -75,6 +77,10 @@ static void describe(struct lane *l, struct batch *b, const struct ph_row *row, 
     if (job->keywords && !b->no_keywords)
         m->keywords = ph_snapshot_keywords(&b->f->snap, row);
     m->has_date = row->has_date && !b->no_date;
+    if (m->has_date && ph_date_time_format(row->epoch, row->zone, text)) { /* a leap second at the end of the year 9999 */
+        run_notice(l->r, b->f, row->uid, "its internal date cannot be written in an APPEND: it goes without");
+        m->has_date = false;
+    }
     m->epoch = row->epoch;
     m->zone_min = row->zone;
 }
