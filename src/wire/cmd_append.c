@@ -216,6 +216,8 @@ static void skip(struct ph_str *text)
 static int leave_place(struct ph_args *c, struct ph_append_place at, struct ph_str *text)
 {
     if (at.in_utf8) {
+        while (c->limits->blanks && text->n && text->p[0] == ' ')
+            skip(text);
         if (text->n == 0 || text->p[0] != ')')
             return ph_args_fail(c, ") is missing behind a literal8", PH_STR(""));
         skip(text);

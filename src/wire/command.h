@@ -374,7 +374,8 @@ int ph_command_parse(const struct ph_framer *f, const struct ph_args_limits *lim
 /* At PH_FRAME_LITERAL: parse f->head. For APPEND and REPLACE, out->append has the messages so far and, last, the
  * one whose literal is announced (announced false, binary not known here): the server can refuse before it takes
  * the octets. With CATENATE it is the last of that message's parts that is announced. append.place says whether the
- * literal may be streamed. For any other command only tag, name and id are filled: collect the literal. */
+ * literal may be streamed. For any other command only tag, name and id are filled: collect the literal. No later head needs
+ * what an earlier one left in the arena: reset it, or a command of many literals fills it. */
 int ph_command_parse_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
                           struct ph_command *out, struct ph_err *err);
 

@@ -76,6 +76,7 @@ void ph_write_fetch_flags(struct ph_fetch_line *l, unsigned flags, const struct 
 void ph_write_fetch_number(struct ph_fetch_line *l, const char *name, uint64_t n); /* UID, RFC822.SIZE */
 void ph_write_fetch_modseq(struct ph_fetch_line *l, uint64_t modseq);
 void ph_write_fetch_date(struct ph_fetch_line *l, const char *name, int64_t epoch, int zone_min);
+/* NIL for SAVEDATE is ph_write_fetch_nstring's. */
 void ph_write_fetch_object(struct ph_fetch_line *l, const char *name, struct ph_str id); /* EMAILID (M6d…), THREADID NIL */
 void ph_write_fetch_nstring(struct ph_fetch_line *l, const char *name, struct ph_str value);
 

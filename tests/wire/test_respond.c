@@ -1,5 +1,5 @@
 /* What a server says: the examples of the RFCs, and that nothing from outside breaks out of its place. */
-#include "resp.h"
+#include "cmd.h"
 #include "wire/respond.h"
 
 static void said(struct ph_writer *w, const char *want)
@@ -203,6 +203,54 @@ static void test_fetch(void **state)
     ph_writer_done(&w);
 }
 
+/* The names under which items are answered, for each way to ask: RFC 9051 7.5.2, 3516, 3501. */
+static void test_fetch_names(void **state)
+{
+    struct ph_writer w = writer();
+    struct ph_fetch_line l;
+
+    CMD(t, "a FETCH 1 (body.peek[1.2.header.fields (To \"a b\")]<7.5> BODY[TEXT] BODY[3.MIME] binary.peek[4]<0.9> "
+           "BINARY.SIZE[2] body rfc822.text RFC822 bodystructure preview (lazy) savedate)\r\n") {
+        ph_write_fetch_begin(&l, &w, 1, false);
+        for (size_t i = 0; i < t.c.fetch.n; i++) {
+            ph_write_fetch_att(&l, &t.c.fetch.atts[i]);
+            ph_write_raw(&w, "NIL");
+        }
+        ph_write_fetch_end(&l);
+        said(&w, "* 1 FETCH (BODY[1.2.HEADER.FIELDS (To \"a b\")]<7> NIL BODY[TEXT] NIL BODY[3.MIME] NIL BINARY[4]<0> NIL "
+                 "BINARY.SIZE[2] NIL BODY NIL RFC822.TEXT NIL RFC822 NIL BODYSTRUCTURE NIL PREVIEW NIL SAVEDATE NIL)\r\n");
+    }
+    ph_writer_done(&w);
+}
+
+/* Names with everything in them come back as they were, in one response. */
+static void test_hostile_names(void **state)
+{
+    static const char *const names[] = { "a\r\n* BYE", "\"", "\\", "x {5}", "{5}", "NIL", "(", "%*", "", " " };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct ph_writer w = writer();
+        struct resp r;
+        w.utf8 = true;
+        ph_write_list(&w, &(struct ph_list_line){ .attrs = PH_MA_MARKED, .delim = '"', .name = ph_str(names[i]) });
+        assert_false(w.failed);
+        resp_parse(&r, ph_buf_str(&w.out));
+        assert_int_equal(r.r.kind, PH_RESP_LIST);
+        assert_str(r.r.list.name, names[i]);
+        assert_int_equal(r.r.list.delim, '"');
+        assert_int_equal(r.r.list.attrs, PH_MA_MARKED);
+        resp_done(&r);
+        ph_writer_clear(&w);
+        ph_write_mailbox_status(&w, &(struct ph_status_line){ .name = ph_str(names[i]), .items = PH_SI_UNSEEN, .unseen = 3 });
+        resp_parse(&r, ph_buf_str(&w.out));
+        assert_int_equal(r.r.kind, PH_RESP_MAILBOX_STATUS);
+        assert_str(r.r.mstatus.name, names[i]);
+        assert_int_equal(r.r.mstatus.unseen, 3);
+        resp_done(&r);
+        ph_writer_done(&w);
+    }
+}
+
 static void test_list(void **state)
 {
     struct ph_writer w = writer();
@@ -331,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),  cmocka_unit_test(test_flags_uids), cmocka_unit_test(test_status),
         cmocka_unit_test(test_codes), cmocka_unit_test(test_fetch),      cmocka_unit_test(test_list),
+        cmocka_unit_test(test_fetch_names), cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_mailbox_status), cmocka_unit_test(test_search), cmocka_unit_test(test_vanished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
