@@ -25,7 +25,8 @@ static int map_char(uint32_t cp, struct ph_buf *out)
 {
     utf8proc_int32_t to[32];
     int last = 0;
-    utf8proc_int32_t title = utf8proc_totitle((utf8proc_int32_t)cp);
+    /* UnicodeData.txt has no titlecase for the sharp s, utf8proc says U+1E9E */
+    utf8proc_int32_t title = cp == 0xdf ? 0xdf : utf8proc_totitle((utf8proc_int32_t)cp);
     utf8proc_ssize_t n = utf8proc_decompose_char(title, to, 32, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &last);
 
     if (n < 1 || n > 32) { /* the longest there is has 18 */

@@ -124,6 +124,7 @@ static int param_value(struct scan *s, bool percent, bool first, struct ph_buf *
             }
             failed = add_octet(out, s, percent);
         }
+        s->p += s->p < s->end;
         return failed;
     }
     /* unquoted: more than RFC 2045 allows, as it is written; up to blank, `;` or comment */

@@ -19,7 +19,8 @@ struct ph_preview {
     char word[16]; /* of a tag or an entity, lower case, no NUL behind */
     size_t n_word;
     bool word_done;
-    const char *until; /* the element that must end before anything is shown */
+    const char *until; /* the element of raw text that must end before anything is shown */
+    bool head;         /* in <head>: nothing is shown */
     uint32_t joiner;   /* due before the next character, if it comes at once */
     size_t dashes;
 };
@@ -163,24 +164,23 @@ static void put_entity(struct ph_preview *p)
 
 static void end_tag(struct ph_preview *p)
 {
-    static const char *const skipped[] = { "style", "script", "title", "head" };
+    static const char *const raw[] = { "style", "script", "title", "textarea" };
     static const char *const in_line[] = { "a", "b", "i", "u", "em", "strong", "span", "font", "small", "big", "sub", "sup", "tt",
                                            "code", "abbr", "/a", "/b", "/i", "/u", "/em", "/strong", "/span", "/font", "/small",
                                            "/big", "/sub", "/sup", "/tt", "/code", "/abbr" };
     bool apart = true;
 
     p->state = TEXT;
-    if (p->until) { /* inside an element that is not shown */
-        if (p->n_word > 1 && p->word[0] == '/' &&
-            ph_str_is((struct ph_str){ p->word + 1, p->n_word - 1 }, p->until))
-            p->until = NULL;
-        else if (word_is(p, "body")) /* a head without end */
+    if (p->until) {
+        if (p->n_word > 1 && ph_str_is((struct ph_str){ p->word + 1, p->n_word - 1 }, p->until))
             p->until = NULL;
         return;
     }
-    for (size_t i = 0; i < sizeof skipped / sizeof *skipped; i++)
-        if (word_is(p, skipped[i]))
-            p->until = skipped[i];
+    for (size_t i = 0; i < sizeof raw / sizeof *raw; i++)
+        if (word_is(p, raw[i]))
+            p->until = raw[i];
+    if (word_is(p, "head") || word_is(p, "/head") || word_is(p, "body"))
+        p->head = word_is(p, "head");
     for (size_t i = 0; i < sizeof in_line / sizeof *in_line; i++)
         apart &= !word_is(p, in_line[i]);
     if (apart)
@@ -215,12 +215,13 @@ static void take_html(struct ph_preview *p, uint32_t cp)
             return;
         }
         p->state = TEXT;
-        if (!p->until)
-            put_entity(p);
+        put_entity(p);
         if (cp != ';')
             take_html(p, cp);
         return;
     case TAG:
+        if (p->until && !p->n_word && cp != '/') /* in raw text only an end tag is one */
+            break;
         in_tag(p, cp);
         return;
     case QUOTE:
@@ -235,13 +236,14 @@ static void take_html(struct ph_preview *p, uint32_t cp)
     default:
         break;
     }
+    p->state = TEXT;
     p->n_word = 0;
     p->word_done = false;
     if (cp == '<')
         p->state = TAG;
-    else if (cp == '&' && !p->until)
+    else if (cp == '&' && !p->until && !p->head)
         p->state = ENTITY;
-    else if (!p->until)
+    else if (!p->until && !p->head)
         put(p, cp);
 }
 
@@ -288,7 +290,7 @@ int ph_preview_finish(struct ph_preview *p, struct ph_str *out, struct ph_err *e
 {
     if (ph_decoder_finish(&p->decoder, &p->decoded) || take_text(p, true))
         return ph_fail_memory(err);
-    if (p->state == ENTITY && !p->until)
+    if (p->state == ENTITY)
         put_entity(p);
     *out = ph_buf_str(&p->out);
     return p->out.failed ? ph_fail_memory(err) : 0;
