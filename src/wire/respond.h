@@ -118,4 +118,28 @@ void ph_write_esearch(struct ph_writer *w, const struct ph_esearch_line *e);
 void ph_write_search(struct ph_writer *w, const struct ph_numset *found, uint64_t modseq); /* * SEARCH; modseq 0: none */
 void ph_write_sort(struct ph_writer *w, const uint32_t *found, size_t n, uint64_t modseq);
 
+/* `* ENABLED CONDSTORE`, `* CAPABILITY …`: atoms. */
+void ph_write_words(struct ph_writer *w, const char *name, const struct ph_words *words);
+void ph_write_id(struct ph_writer *w, const struct ph_words *pairs); /* field, value, …; none: NIL. RFC 2971 3.2 */
+void ph_write_namespaces(struct ph_writer *w, const struct ph_namespaces *ns); /* prefixes in UTF-8. RFC 9051 6.3.10 */
+
+/* RFC 9208 5; names of mailboxes in UTF-8, here and below. */
+struct ph_quota_usage {
+    struct ph_str name;
+    uint64_t usage, limit;
+};
+void ph_write_quota(struct ph_writer *w, struct ph_str root, const struct ph_quota_usage *resources, size_t n);
+void ph_write_quotaroot(struct ph_writer *w, struct ph_str mailbox, const struct ph_words *roots);
+/* RFC 4314 3.6 to 3.8 */
+struct ph_acl_pair {
+    struct ph_str identifier, rights;
+};
+void ph_write_acl(struct ph_writer *w, struct ph_str mailbox, const struct ph_acl_pair *entries, size_t n);
+void ph_write_listrights(struct ph_writer *w, struct ph_str mailbox, struct ph_str identifier, struct ph_str required,
+                         const struct ph_words *optional);
+void ph_write_myrights(struct ph_writer *w, struct ph_str mailbox, struct ph_str rights);
+/* RFC 5464 4.4.1 with values, 4.4.2 names of what changed. Nothing when there are none. */
+void ph_write_metadata(struct ph_writer *w, struct ph_str mailbox, const struct ph_metadata_entry *entries, size_t n);
+void ph_write_metadata_changed(struct ph_writer *w, struct ph_str mailbox, const struct ph_words *names);
+
 #endif

@@ -339,6 +339,75 @@ static void test_search(void **state)
     ph_writer_done(&w);
 }
 
+static void test_access(void **state)
+{
+    struct ph_writer w = writer();
+    struct ph_str roots[] = { PH_STR(""), PH_STR("#user/alice") }, rights[] = { PH_STR("r"), PH_STR("swicdkxte") };
+    struct ph_words two_roots = { roots, 2 }, two_rights = { rights, 2 }, none = { 0 };
+
+    /* RFC 9208 5.1, 5.2 */
+    ph_write_quota(&w, PH_STR(""), (struct ph_quota_usage[]){ { PH_STR("STORAGE"), 10, 512 } }, 1);
+    said(&w, "* QUOTA \"\" (STORAGE 10 512)\r\n");
+    ph_write_quota(&w, PH_STR("#user/alice"),
+                   (struct ph_quota_usage[]){ { PH_STR("MESSAGE"), 42, 1000 }, { PH_STR("X"), 0, INT64_MAX } }, 2);
+    said(&w, "* QUOTA #user/alice (MESSAGE 42 1000 X 0 9223372036854775807)\r\n");
+    ph_write_quotaroot(&w, PH_STR("INBOX"), &two_roots);
+    said(&w, "* QUOTAROOT INBOX \"\" #user/alice\r\n");
+    ph_write_quotaroot(&w, PH_STR("comp.mail.mime"), &none);
+    said(&w, "* QUOTAROOT comp.mail.mime\r\n");
+    /* RFC 4314 3.3 to 3.5 */
+    ph_write_acl(&w, PH_STR("INBOX"),
+                 (struct ph_acl_pair[]){ { PH_STR("Fred"), PH_STR("rwipsldexta") }, { PH_STR("-any one"), PH_STR("") } }, 2);
+    said(&w, "* ACL INBOX Fred rwipsldexta \"-any one\" \"\"\r\n");
+    ph_write_listrights(&w, PH_STR("~/Mail/saved"), PH_STR("smith"), PH_STR("la"), &two_rights);
+    said(&w, "* LISTRIGHTS ~/Mail/saved smith la r swicdkxte\r\n");
+    ph_write_listrights(&w, PH_STR("archive/imap"), PH_STR("anyone"), PH_STR(""), &none);
+    said(&w, "* LISTRIGHTS archive/imap anyone \"\"\r\n");
+    ph_write_myrights(&w, PH_STR("INBOX"), PH_STR("rwiptsldaex"));
+    said(&w, "* MYRIGHTS INBOX rwiptsldaex\r\n");
+    ph_writer_done(&w);
+}
+
+static void test_metadata(void **state)
+{
+    struct ph_writer w = writer();
+    struct ph_str names[] = { PH_STR("/shared/comment"), PH_STR("/private/comment") };
+
+    /* RFC 5464 4.4 */
+    ph_write_metadata(&w, PH_STR(""), (struct ph_metadata_entry[]){ { names[0], PH_STR("My comment") }, { names[1], PH_STR_NIL } },
+                      2);
+    said(&w, "* METADATA \"\" (/shared/comment \"My comment\" /private/comment NIL)\r\n");
+    ph_write_metadata_changed(&w, PH_STR("INBOX"), &(struct ph_words){ names, 2 });
+    said(&w, "* METADATA INBOX /shared/comment /private/comment\r\n");
+    ph_write_metadata(&w, PH_STR("x"), NULL, 0);
+    ph_write_metadata_changed(&w, PH_STR("x"), &(struct ph_words){ 0 });
+    said(&w, "");
+    ph_writer_done(&w);
+}
+
+static void test_words(void **state)
+{
+    struct ph_writer w = writer();
+    struct ph_str words[] = { PH_STR("CONDSTORE"), PH_STR("X-GOOD-IDEA"), PH_STR("a b"), PH_STR_NIL };
+    struct ph_namespace personal[] = { { PH_STR(""), '/' }, { PH_STR("#mh/"), '/' } }, other[] = { { PH_STR("~"), 0 } };
+
+    ph_write_words(&w, "ENABLED", &(struct ph_words){ words, 2 });
+    said(&w, "* ENABLED CONDSTORE X-GOOD-IDEA\r\n");
+    ph_write_words(&w, "ENABLED", &(struct ph_words){ 0 });
+    said(&w, "* ENABLED\r\n");
+    ph_write_words(&w, "ENABLED", &(struct ph_words){ words, 3 });
+    fails(&w);
+    ph_write_id(&w, &(struct ph_words){ words, 4 });
+    said(&w, "* ID (\"CONDSTORE\" \"X-GOOD-IDEA\" \"a b\" NIL)\r\n");
+    ph_write_id(&w, &(struct ph_words){ 0 });
+    said(&w, "* ID NIL\r\n");
+    ph_write_namespaces(&w, &(struct ph_namespaces){ .personal = personal, .n_personal = 1 }); /* RFC 9051 6.3.10 */
+    said(&w, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+    ph_write_namespaces(&w, &(struct ph_namespaces){ .personal = personal, .n_personal = 2, .other = other, .n_other = 1 });
+    said(&w, "* NAMESPACE ((\"\" \"/\")(\"#mh/\" \"/\")) ((\"~\" NIL)) NIL\r\n");
+    ph_writer_done(&w);
+}
+
 static void test_vanished(void **state)
 {
     struct ph_writer w = writer();
@@ -379,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),  cmocka_unit_test(test_flags_uids), cmocka_unit_test(test_status),
         cmocka_unit_test(test_codes), cmocka_unit_test(test_fetch),      cmocka_unit_test(test_list),
+        cmocka_unit_test(test_access), cmocka_unit_test(test_metadata), cmocka_unit_test(test_words),
         cmocka_unit_test(test_fetch_names), cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_mailbox_status), cmocka_unit_test(test_search), cmocka_unit_test(test_vanished),
     };
