@@ -374,12 +374,9 @@ static int open_session(struct ph_store *base, struct ph_loop *loop, struct ph_s
         free(s);
         return -1;
     }
-    s->ops = session_ops;
-    if (!(memory_abilities(st) & PH_AB_SUBSCRIBE))
-        s->ops.subscribe = NULL;
-    s->base = (struct ph_session){ .ops = &s->ops, .store = base, .loop = loop };
+    s->base = (struct ph_session){ .ops = &st->session_ops, .store = base, .loop = loop };
     s->st = st;
-    ph_memory_serve(s);
+    ph_arena_init(&s->strings, 0);
     s->scans_end = &s->scans;
     s->requests_end = &s->requests;
     s->appends_end = &s->appends;
@@ -458,6 +455,10 @@ int ph_memory_store_new(const char *name, const struct ph_memory_options *opt, s
     if (opt)
         st->opt = *opt;
     default_options(st);
+    st->session_ops = session_ops;
+    if (!(memory_abilities(st) & PH_AB_SUBSCRIBE))
+        st->session_ops.subscribe = NULL;
+    ph_memory_serve(st);
     st->last_uidvalidity = 1000;
     st->clock = 1000000000;
     ph_snapshot_init(&st->words);

@@ -60,7 +60,6 @@ int ph_memory_end(struct memory_session *s, struct ph_err *err)
     return -1;
 }
 
-/* The strings go into the arena, if there is one. */
 static void fill_status(const struct memory_store *st, struct ph_folder *out, const struct memory_folder *f,
                         struct ph_arena *arena)
 {
@@ -83,7 +82,7 @@ static void fill_status(const struct memory_store *st, struct ph_folder *out, co
     out->modseq = memory_abilities(st) & PH_AB_MODSEQ ? f->modseq : 0;
     out->size = memory_abilities(st) & PH_AB_EXACT_SIZE ? size : UINT64_MAX;
     out->deleted_size = deleted_size;
-    if (arena && memory_abilities(st) & PH_AB_OBJECTID) {
+    if (memory_abilities(st) & PH_AB_OBJECTID) {
         int n = snprintf(id, sizeof id, "F%llu", (unsigned long long)f->id);
         out->mailboxid = ph_arena_dup(arena, id, (size_t)n);
     }
@@ -171,11 +170,12 @@ int ph_memory_status(struct ph_session *base, struct ph_folder *const *f, size_t
 
     if (ph_memory_begin(s, MOP_STATUS, NULL, err))
         return -1;
+    ph_arena_reset(&s->strings);
     for (size_t i = 0; i < n; i++) {
         f[i]->has_status = false;
         struct memory_folder *found = ph_memory_open(s, "status", f[i]->name, 0, &f[i]->status_err);
         if (found)
-            fill_status(s->st, f[i], found, NULL);
+            fill_status(s->st, f[i], found, &s->strings);
         if (s->broken.kind != PH_OK) {
             ph_memory_unlock(s->st);
             if (err)

@@ -92,6 +92,8 @@ extern const char *const ph_memory_op_names[MOPS];
 
 struct memory_store {
     struct ph_store base; /* first */
+    struct ph_session_ops session_ops; /* of all its sessions, without what this server lacks */
+    struct ph_serve_ops serve;
     struct ph_memory_options opt;
     pthread_mutex_t mu;
     struct memory_folder *folders;
@@ -144,7 +146,6 @@ struct ph_append { /* only this store's; each kind of store has its own */
 
 struct memory_session {
     struct ph_session base; /* first */
-    struct ph_session_ops ops; /* without what this server lacks */
     struct memory_store *st;
     struct ph_err broken;   /* kind PH_OK: it works */
     struct memory_scan *scans, **scans_end;
@@ -154,7 +155,7 @@ struct memory_session {
     size_t body_at, body_cut; /* cut: where the connection breaks; SIZE_MAX: nowhere */
     struct ph_append *appends, **appends_end;
     struct memory_bytes *open_bytes; /* of body_open */
-    struct ph_serve_ops serve;
+    struct ph_arena strings; /* of the last status */
     void (*changed)(void *ctx, const char *folder, unsigned what); /* under watch_mu, as the next two */
     void *changed_ctx;
     struct memory_session *next_watcher;
@@ -212,7 +213,7 @@ int ph_memory_watch(struct ph_session *s, void (*changed)(void *ctx, const char 
 
 /* ---- memory_serve.c, memory_account.c, memory_notes.c: what serve.h asks for ---- */
 
-void ph_memory_serve(struct memory_session *s); /* sets its operations, without what this server lacks */
+void ph_memory_serve(struct memory_store *st); /* sets its operations, without what this server lacks */
 bool ph_memory_may(const struct memory_store *st, const struct memory_folder *f, const char *any_of);
 int ph_memory_denied(const char *name, struct ph_err *err);
 void ph_memory_acl_free(struct memory_folder *f);

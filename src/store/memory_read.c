@@ -301,6 +301,7 @@ void ph_memory_session_free(struct memory_session *s)
     pthread_mutex_lock(&s->st->mu);
     ph_memory_unref(s->st, s->open_bytes);
     ph_memory_unlock(s->st);
+    ph_arena_done(&s->strings);
     free(s->body_folder);
     free(s);
 }

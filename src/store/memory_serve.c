@@ -287,13 +287,13 @@ static uint32_t abilities(struct ph_session *base)
     return all;
 }
 
-void ph_memory_serve(struct memory_session *s)
+void ph_memory_serve(struct memory_store *st)
 {
-    int without = s->st->opt.serves_not;
+    int without = st->opt.serves_not;
 
     if (without == PH_MS_ALL)
         return;
-    struct ph_serve_ops *o = &s->serve;
+    struct ph_serve_ops *o = &st->serve;
     o->abilities = abilities;
     if (!(without & PH_MS_BODY)) {
         o->body_open = body_open;
@@ -313,6 +313,6 @@ void ph_memory_serve(struct memory_session *s)
         o->append_replaces = append_replaces;
     if (!(without & PH_MS_WATCH))
         o->watch = ph_memory_watch;
-    ph_memory_account_ops(s->st, o);
-    s->ops.serve = o;
+    ph_memory_account_ops(st, o);
+    st->session_ops.serve = o;
 }

@@ -158,7 +158,8 @@ struct ph_session_ops {
 
     /* All folders, with status where it is cheap (`status`: also where it takes a pipelined flight). */
     int (*list)(struct ph_session *s, bool status, struct ph_folder_list *out, struct ph_err *err);
-    /* Status of n folders in one flight into f[i]; a folder that fails has its status_err set. */
+    /* Status of n folders in one flight into f[i]; a folder that fails has its status_err set. Strings live until the
+     * session's next call of status. */
     int (*status)(struct ph_session *s, struct ph_folder *const *f, size_t n, struct ph_err *err);
     /* Create n folders in one flight; results[i].kind: PH_OK or PH_E_EXISTS or why not. special: PH_MA_* special-use
      * bits to give the i-th where PH_AB_SPECIAL_USE. */
