@@ -234,7 +234,7 @@ class Imapcopy(unittest.TestCase):
     def test_U(self):
         self.inbox("-U", "-E", "3")
         self.assertEqual(self.inbox("-U"), ["gone", "large", "one", "three", "two"])  # "again" has the key of "three"
-        self.assertRegex(self.output, r"(?m)^There are 3 messages in INBOX on the dest")
+        self.assertRegex(self.output, r"(?m)^There are 3 messages in INBOX on the dest \(3 with unique Message-IDs\)$")
         self.assertEqual(self.inbox("-U"), ["gone", "large", "one", "three", "two"])
 
     def test_U_s(self):
