@@ -13,6 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CHECK(what) ((what) ? (void)0 : abort())
+#define STREAMS 30
 
 static uint64_t touched;
 
@@ -250,8 +251,45 @@ static void check_bad(const struct ph_command *c, const struct ph_err *err)
     touch(c->tag);
 }
 
+/* What the heads said about each streamed literal. */
+struct told {
+    struct ph_append_place place;
+    bool begins; /* its message does, in this head: then n_flags is known */
+    size_t n_flags;
+};
+
+static void check_told(const struct told *t, const struct ph_append_message *m, bool utf8)
+{
+    CHECK(t->place.in_catenate == m->catenate && t->place.in_utf8 == utf8);
+    CHECK(!t->begins || t->n_flags == m->flags.n);
+}
+
+static void check_as_told(const struct ph_framer *f, const struct ph_cmd_append *a, const struct told *told)
+{
+    int next = 0;
+
+    for (size_t i = 0; i < a->n; i++) {
+        const struct ph_append_message *m = &a->messages[i];
+        if (m->stream >= 0) {
+            CHECK(m->stream == next);
+            check_told(&told[next++], m, m->utf8);
+        }
+        for (size_t k = 0; k < m->n_parts; k++)
+            if (m->parts[k].stream >= 0) {
+                CHECK(m->parts[k].stream == next);
+                check_told(&told[next++], m, m->parts[k].utf8);
+            }
+    }
+    CHECK(next == (int)f->n_streamed);
+}
+
+static void tell(struct told *t, const struct ph_append_place *place, const struct ph_append_message *m, size_t n)
+{
+    *t = (struct told){ *place, n > 0, n ? m[n - 1].flags.n : 0 };
+}
+
 static bool at_first_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
-                          struct ph_append_place *place)
+                          struct told *told)
 {
     struct ph_command c;
     struct ph_err err = { 0 };
@@ -263,12 +301,12 @@ static bool at_first_head(const struct ph_framer *f, const struct ph_args_limits
     if (c.id != PH_CMD_APPEND && c.id != PH_CMD_REPLACE)
         return false;
     check_append(f, &c.append, false);
-    *place = c.append.place;
-    return place->content && c.append.n;
+    tell(told, &c.append.place, c.append.messages, c.append.n);
+    return c.append.place.content && c.append.n;
 }
 
 static bool at_next_head(const struct ph_framer *f, const struct ph_args_limits *limits, struct ph_arena *arena,
-                         struct ph_append_place at, struct ph_append_place *place)
+                         struct ph_append_place at, struct told *told)
 {
     struct ph_append_head h;
     struct ph_err err = { 0 };
@@ -279,28 +317,27 @@ static bool at_next_head(const struct ph_framer *f, const struct ph_args_limits 
     for (size_t i = 0; i < h.n_rest; i++)
         check_part(f, &h.rest[i]);
     CHECK(h.n ? !h.messages[h.n - 1].announced : h.n_rest && !h.rest[h.n_rest - 1].announced);
-    *place = h.place;
-    return place->content;
+    tell(told, &h.place, h.messages, h.n);
+    return h.place.content;
 }
 
-/* False: the session is over. Streams content of messages only, as a server does. `at` is the place of what was
- * streamed last. */
+/* False: the session is over. Streams content of messages only, as a server does. */
 static bool at_literal(struct ph_framer *f, struct ph_buf *in, const struct ph_args_limits *limits,
-                       struct ph_arena *arena, unsigned stream_from, struct ph_append_place *at)
+                       struct ph_arena *arena, unsigned stream_from, struct told *told)
 {
-    struct ph_append_place place = { 0 };
+    struct told now = { 0 };
     struct ph_err err = { 0 };
-    bool stream = f->n_streamed ? at_next_head(f, limits, arena, *at, &place)
-                                : at_first_head(f, limits, arena, &place) && f->literal_size >= stream_from;
+    bool stream = f->n_streamed ? at_next_head(f, limits, arena, told[f->n_streamed - 1].place, &now)
+                                : at_first_head(f, limits, arena, &now) && f->literal_size >= stream_from;
 
-    if (stream)
-        *at = place;
+    if (stream && f->n_streamed < STREAMS)
+        told[f->n_streamed] = now;
     return (stream ? ph_framer_stream(f, in, &err) : ph_framer_collect(f, &err)) == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct ph_frame_limits frame_limits = { 20000, 20000, 30 };
+    const struct ph_frame_limits frame_limits = { 20000, 20000, STREAMS };
     struct ph_framer f;
     struct ph_buf in = PH_BUF_INIT;
     struct ph_arena arena;
@@ -312,7 +349,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         { NULL },
     };
     const struct ph_args_limits limits = { 20, 3000, 300, going && (data[0] & 1), more };
-    struct ph_append_place at = { 0 };
+    struct told told[STREAMS];
 
     ph_framer_init(&f, &frame_limits);
     f.commands = true;
@@ -328,7 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             pos += n;
             break;
         case PH_FRAME_LITERAL:
-            going = at_literal(&f, &in, &limits, &arena, data[1], &at);
+            going = at_literal(&f, &in, &limits, &arena, data[1], told);
             break;
         case PH_FRAME_STREAM:
             n = ph_buf_len(&in) < f.literal_left ? ph_buf_len(&in) : (size_t)f.literal_left;
@@ -336,10 +373,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ph_framer_streamed(&f, &in, n);
             break;
         case PH_FRAME_DONE:
-            if (ph_command_parse(&f, &limits, &arena, &c, &err) == 0)
+            if (ph_command_parse(&f, &limits, &arena, &c, &err) == 0) {
                 check_command(&f, &c);
-            else
+                if (f.n_streamed)
+                    check_as_told(&f, &c.append, told);
+            } else {
                 check_bad(&c, &err);
+            }
             ph_framer_release(&f, &in);
             ph_arena_reset(&arena);
             break;

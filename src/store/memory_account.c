@@ -237,7 +237,7 @@ static int list_rights(struct ph_session *base, const char *folder, const char *
         *n = strlen(PH_RIGHTS_ALL);
         *optional = ph_arena_alloc(arena, *n * sizeof(const char *));
         for (size_t i = 0; i < *n && *optional && r == 0; i++)
-            if (!((*optional)[i] = ph_arena_dup(arena, PH_RIGHTS_ALL + i, 1)))
+            if (!((*optional)[i] = ph_arena_dup(arena, &PH_RIGHTS_ALL[i], 1)))
                 r = -1;
         if (!*optional || r)
             r = ph_fail_memory(err);
