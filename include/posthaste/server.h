@@ -91,6 +91,7 @@ struct ph_server_config {
     const char *greeting;       /* text of the greeting; NULL: "HOST ready" */
     const char *name, *version; /* for ID; NULL: "Posthaste" and the library's */
     bool cleartext_login;       /* take passwords on connections without TLS; else LOGINDISABLED there. Local sockets always may */
+    const char *preauth_user;   /* of listeners with PH_LISTEN_PREAUTH */
     struct ph_server_limits limits;
     struct ph_server_callbacks calls;
     void *ctx;
@@ -117,8 +118,8 @@ PH_PUBLIC int ph_server_listen_fd(struct ph_server *s, int fd, unsigned flags, s
 /* A connected socket (one end of a socketpair): taken over. preauth_user may be NULL. After start. */
 PH_PUBLIC int ph_server_attach_fd(struct ph_server *s, int fd, unsigned flags, const char *preauth_user, struct ph_err *err);
 
-/* An own transport: the same session without a socket. Hand in what the client sent; what it is to get comes through `write`
- * from within these calls and, for updates while idling, from another thread (never two at a time for one connection). write
+/* An own transport: the same session without a socket. Free it before the server. Hand in what the client sent; what it is to get comes through `write`
+ * from within these calls and, for updates while idling, time-outs and answers to failed logins, from another thread (never two at a time for one connection). write
  * returns 0, or -1 to end the connection. secure: the transport is confidential. */
 struct ph_server_transport {
     int (*write)(void *ctx, const void *p, size_t n);

@@ -1,6 +1,7 @@
 /* listen.c: listening sockets and what comes in. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
@@ -176,4 +177,13 @@ int ph_accept(struct ph_listener *l, int64_t deadline, struct ph_cancel *cancel,
             break; /* that one client has gone already: accept(2), "Error handling" */
         }
     }
+}
+
+int ph_fd_nonblocking(int fd, struct ph_err *err)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return ph_fail_errno(err, PH_SCOPE_JOB, PH_E_SYSTEM, errno, "descriptor %d", fd);
+    return 0;
 }

@@ -44,5 +44,12 @@ int ph_tls_server_start(struct ph_tls_server *s, struct ph_stream *inner, struct
 /* The same, and wait for the end of the handshake. */
 int ph_tls_server_accept(struct ph_tls_server *s, struct ph_stream *inner, int64_t deadline, struct ph_cancel *cancel,
                          struct ph_stream **out, struct ph_err *err);
+/* Is the handshake over? For a TLS stream, or what wraps one; false for any other. */
+bool ph_tls_established(struct ph_stream *s);
+/* The client's verified certificate: its subject in RFC 2253 form, and its common name ("" if none). -1: no TLS, no certificate,
+ * or one whose subject does not fit or has a NUL in it. */
+int ph_tls_peer_subject(struct ph_stream *s, char *subject, size_t size, char *common_name, size_t cn_size);
+/* For a listening socket that somebody else made. */
+int ph_fd_nonblocking(int fd, struct ph_err *err);
 
 #endif

@@ -453,14 +453,21 @@ static void channel_binding(SSL *ssl, struct ph_tls_info *out)
     }
 }
 
-int ph_tls_info(struct ph_stream *s, struct ph_tls_info *out)
+struct ph_tls *ph_tls_of(struct ph_stream *s)
 {
-    memset(out, 0, sizeof *out);
     while (s && s->ops != &tls_ops)
         s = ph_deflate_inner(s);
-    if (!s)
+    return (struct ph_tls *)s;
+}
+
+int ph_tls_info(struct ph_stream *s, struct ph_tls_info *out)
+{
+    struct ph_tls *t = ph_tls_of(s);
+
+    memset(out, 0, sizeof *out);
+    if (!t)
         return -1;
-    SSL *ssl = ((struct ph_tls *)s)->ssl;
+    SSL *ssl = t->ssl;
     X509 *cert = SSL_get1_peer_certificate(ssl);
     snprintf(out->version, sizeof out->version, "%s", SSL_get_version(ssl));
     snprintf(out->cipher, sizeof out->cipher, "%s", SSL_get_cipher_name(ssl));

@@ -13,6 +13,7 @@ struct ph_tls;
 struct ph_tls *ph_tls_new(struct ph_stream *inner, SSL_CTX *ctx, struct ph_err *err);
 struct ph_stream *ph_tls_stream(struct ph_tls *t);
 SSL *ph_tls_ssl(struct ph_tls *t);
+struct ph_tls *ph_tls_of(struct ph_stream *s); /* the layer that is s, or below it; NULL: none */
 
 /* As SSL_do_handshake, until it is done. -1: *err is PH_E_TIMEOUT, PH_E_CANCELLED, PH_E_CLOSED, PH_E_SYSTEM or PH_E_TLS;
  * only in the last case the peer's records are to blame, and ph_tls_first_bytes tells how it began. */

@@ -1,6 +1,8 @@
 /* tls_server.c: TLS as a server. */
 #include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "io/server.h"
 #include "io/tls.h"
@@ -82,4 +84,66 @@ int ph_tls_server_accept(struct ph_tls_server *s, struct ph_stream *inner, int64
     }
     *out = ph_tls_stream(t);
     return 0;
+}
+
+bool ph_tls_established(struct ph_stream *s)
+{
+    struct ph_tls *t = ph_tls_of(s);
+
+    return t && SSL_is_init_finished(ph_tls_ssl(t));
+}
+
+/* The last (most specific) common name; "" if none. -1: too long, or with a NUL in it. */
+static int get_common_name(const X509_NAME *name, char *out, size_t size)
+{
+    unsigned char *utf8 = NULL;
+    int at = -1, next, n, rc;
+
+    *out = '\0';
+    while ((next = X509_NAME_get_index_by_NID(name, NID_commonName, at)) >= 0)
+        at = next;
+    if (at < 0)
+        return 0;
+    n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    rc = n >= 0 && (size_t)n < size && !memchr(utf8, '\0', (size_t)n) ? 0 : -1;
+    if (rc == 0) {
+        memcpy(out, utf8, (size_t)n);
+        out[n] = '\0';
+    }
+    OPENSSL_free(utf8);
+    return rc;
+}
+
+static int get_subject(const X509_NAME *name, char *out, size_t size)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    long n = 0;
+
+    if (bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+        n = BIO_get_mem_data(bio, &text);
+    bool fits = n > 0 && (size_t)n < size;
+    if (fits) {
+        memcpy(out, text, (size_t)n);
+        out[n] = '\0';
+    }
+    BIO_free(bio);
+    return fits ? 0 : -1;
+}
+
+int ph_tls_peer_subject(struct ph_stream *s, char *subject, size_t size, char *common_name, size_t cn_size)
+{
+    struct ph_tls *t = ph_tls_of(s);
+    X509 *cert = t ? SSL_get1_peer_certificate(ph_tls_ssl(t)) : NULL;
+    int rc = -1;
+
+    *subject = *common_name = '\0';
+    if (cert && SSL_get_verify_result(ph_tls_ssl(t)) == X509_V_OK &&
+        get_subject(X509_get_subject_name(cert), subject, size) == 0)
+        rc = get_common_name(X509_get_subject_name(cert), common_name, cn_size);
+    if (rc)
+        *subject = '\0';
+    X509_free(cert);
+    ERR_clear_error();
+    return rc;
 }

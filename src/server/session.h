@@ -16,13 +16,13 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "io/server.h"
-#include "sasl/sasl.h"
 #include "server/mailbox.h"
 #include "store/serve.h"
 #include "wire/command.h"
 #include "wire/framer.h"
 #include "wire/writer.h"
 
+struct auth;
 struct server_user;
 struct session;
 struct session_append; /* an APPEND, REPLACE whose octets are coming: append.c */
@@ -45,7 +45,7 @@ enum session_mode {
     MODE_AUTH,   /* a response of a SASL exchange, or `*` */
     MODE_IDLE,   /* DONE */
     MODE_APPEND, /* the rest of an APPEND */
-    MODE_SINK,   /* octets of a refused literal that will come anyway: thrown away */
+    MODE_SINK,   /* the rest of a refused command whose literals will come anyway: thrown away */
 };
 
 enum session_run { /* who has it; guarded by server.lock */
@@ -53,6 +53,7 @@ enum session_run { /* who has it; guarded by server.lock */
     RUN_QUEUED,
     RUN_RUNNING,
     RUN_AGAIN,   /* running, and something new has happened meanwhile */
+    RUN_DEAD,
 };
 
 struct session {
@@ -64,50 +65,65 @@ struct session {
     struct ph_stream *stream; /* owned */
     void *app;                /* the application's */
 
-    /* ---- scheduling: server.c; guarded by server.lock ---- */
+    /* ---- scheduling: sched.c; guarded by server.lock, but for wants and wake_at, which belong to the worker ---- */
     enum session_run run;
     struct session *next_run;          /* in the run queue */
+    int64_t queued_at;
     struct session *prev, *next;       /* in the list of all */
+    bool own_transport;                /* no descriptor; the application frees it */
+    bool registered;                   /* the waiter's epoll knows it */
+    int fd;                            /* -1: own transport */
+    bool over;                         /* closed: nothing is left but the struct */
     short wants;                       /* poll events it is parked for */
-    bool stopping;                     /* the server says goodbye */
-    _Atomic int64_t wake_at;           /* ph_now_ms when the time is up; PH_NEVER */
+    int64_t wake_at;                   /* ph_now_ms of the next time-out; PH_NEVER */
+    _Atomic bool stopping;             /* the server says goodbye */
+    _Atomic bool hung_up;              /* poll says that the client is gone */
 
-    /* ---- input ---- */
+    /* ---- input: input.c ---- */
     struct ph_buf in;
     struct ph_framer framer;
     enum session_mode mode;
-    uint64_t sink_left;
+    struct ph_append_place place;      /* of the literal that streams in */
+    uint64_t sunk;                     /* octets of a refused command thrown away */
+    struct ph_err refusal;             /* what its answer says at its end; kind PH_OK: it is answered */
     struct ph_arena arena;             /* of the command in hand */
     bool eof;
 
-    /* ---- output ---- */
-    struct ph_writer w;                /* handlers write here */
-    struct ph_buf out;                 /* on its way to the stream */
-    bool flush_pending;
+    /* ---- output: output.c ---- */
+    struct ph_writer w;                /* handlers write here; what is unsent stays in it */
+    bool flush_pending;                /* the stream holds octets back */
+    bool no_wait;                      /* an update nobody asked for: it may fill memory up to the limit, but not wait */
     bool broken;                       /* nothing more can be sent or read */
-    int64_t slow_since;                /* when the client last took octets while we wait */
+    int64_t slow_since;                /* since when we wait for the client to take octets; 0: we do not */
+    uint64_t slow_bytes;               /* what it has taken since */
+
+    /* ---- times, ph_now_ms ---- */
+    int64_t began, active;             /* active: the last whole command, or octets of a message */
+    int64_t idle_looked;               /* when an IDLE last looked by itself */
+    int64_t answer_at;                 /* `late` goes out then, and nothing is read before; 0: none */
+    struct ph_buf late;                /* the delayed answer to a failed login */
 
     /* ---- protocol state ---- */
     enum ph_server_state state;
     unsigned enabled;                  /* PH_EN_* */
     unsigned bad_in_row, failed_logins;
     struct ph_str tag;                 /* of the command in hand, in the arena */
-    char idle_tag[64];                 /* of an IDLE or AUTHENTICATE that waits for lines; "" none */
-    struct ph_sasl *sasl;
-    char mechanism[32];
-    bool sasl_first;                   /* nothing was answered yet */
+    char *idle_tag;                    /* of an IDLE or AUTHENTICATE that waits for lines */
+    struct auth *auth;                 /* an exchange under way: auth.c */
     bool closing;                      /* BYE is said: end when it is out */
+    const char *reason;                /* why it ended, for the log */
+    char *preauth;                     /* user who needs not log in */
 
     struct server_user *user;          /* after login */
     struct ph_session *store;          /* a session of its store while a command runs; else NULL */
+    bool store_failed;                 /* it must not be used again */
     struct view *view;                 /* of the selected mailbox; NULL */
     struct session_append *append;
     struct session_notify *notify;     /* NULL: as without NOTIFY */
     struct ph_numset saved;            /* UIDs of SEARCHRES `$` */
     bool deflate_wanted, tls_wanted;   /* to switch on when the OK is out */
 
-    uint64_t bytes_in, bytes_out, n_commands;
-    int64_t began_ms;
+    uint64_t bytes_in, bytes_out, n_commands, n_selects;
 };
 
 /* ---- commands: a row in command_rows (commands.c), a function in its file ---- */
@@ -131,6 +147,8 @@ int session_push(struct session *s);
 
 /* A session of the user's store for the command in hand (given back when the command ends). NULL with *err. */
 struct ph_session *session_store(struct session *s, struct ph_err *err);
+/* The largest message that may be appended; UINT64_MAX: no limit is known. */
+uint64_t session_append_limit(const struct session *s);
 /* A mailbox name as the client sent it → UTF-8 in the arena (INBOX in capitals, modified UTF-7 undone, or UTF-8 when enabled), checked
  * (RFC 9051 5.1: no controls, no empty levels, limits). NULL with *err kind PH_E_USAGE. */
 const char *session_mailbox_name(struct session *s, struct ph_str wire, struct ph_err *err);
@@ -151,11 +169,9 @@ enum {
 };
 int session_sync(struct session *s, unsigned how, struct ph_err *err);
 
-/* ---- scheduling: server.c ---- */
+/* ---- scheduling ---- */
 
-enum step { STEP_PARK, STEP_CLOSE };
-enum step session_step(struct session *s);       /* session.c; sets s->wants */
-void server_wake(struct session *s);              /* from any thread: let it step soon */
+void server_wake(struct session *s);              /* from any thread: let it step soon; never blocks */
 void session_set_state(struct session *s, enum ph_server_state to);
 void server_log(struct ph_server *srv, struct session *s, int level, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

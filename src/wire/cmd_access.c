@@ -20,7 +20,7 @@ int ph_grammar_quota(struct ph_args *c, struct ph_command *out)
         q->resources = ph_args_grow(c, q->resources, q->n, &cap, sizeof *q->resources);
         if (!q->resources)
             return -1;
-        struct ph_quota_resource *r = &q->resources[q->n++];
+        struct ph_cmd_quota_limit *r = &q->resources[q->n++];
         if (ph_args_atom(&in, "a resource", &r->name) || ph_args_number64(&in, "a limit", &r->limit))
             return -1;
     }

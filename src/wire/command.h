@@ -263,14 +263,14 @@ struct ph_cmd_search {
 };
 
 /* --- QUOTA: RFC 9208, 2087 --- */
-struct ph_quota_resource {
+struct ph_cmd_quota_limit {
     struct ph_str name; /* as sent: STORAGE (units of 1024 octets), MESSAGE, … */
     uint64_t limit;     /* up to 2^63-1 */
 };
 struct ph_cmd_quota {
     struct ph_str root;    /* GETQUOTA, SETQUOTA; may be empty */
     struct ph_str mailbox; /* GETQUOTAROOT */
-    struct ph_quota_resource *resources; /* SETQUOTA; none: no limits */
+    struct ph_cmd_quota_limit *resources; /* SETQUOTA; none: no limits */
     size_t n;
 };
 

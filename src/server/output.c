@@ -1,0 +1,100 @@
+/* output.c: what handlers wrote, on its way to the client. Only a running command may wait for a client to take octets, and
+ * only while the client takes at least 1,000 a second.
+ */
+#include <poll.h>
+
+#include "server/private.h"
+
+#define SEND_AT 16384     /* less is not worth a system call while a command runs */
+#define SLOW_MS 10000
+#define SLOW_BYTES 10000  /* to be taken in SLOW_MS of waiting */
+
+static int broken(struct session *s, const char *reason)
+{
+    if (!s->reason)
+        s->reason = reason;
+    s->broken = true;
+    return -1;
+}
+
+/* As much as goes now. 0 all, 1 not all, -1. */
+static int send_some(struct session *s)
+{
+    while (session_unsent(s)) {
+        ssize_t n = ph_stream_write(s->stream, ph_buf_data(&s->w.out), session_unsent(s), NULL);
+        if (n == PH_AGAIN)
+            return 1;
+        if (n < 0)
+            return broken(s, "the connection broke");
+        ph_buf_consume(&s->w.out, (size_t)n);
+        s->flush_pending = true;
+        s->bytes_out += (uint64_t)n;
+        s->slow_bytes += (uint64_t)n;
+        atomic_fetch_add_explicit(&s->server->count.bytes_out, (uint64_t)n, memory_order_relaxed);
+    }
+    return 0;
+}
+
+static int check(struct session *s)
+{
+    if (s->broken)
+        return -1;
+    return s->w.failed ? broken(s, "out of memory, or an answer that cannot be written") : 0;
+}
+
+int session_flush(struct session *s)
+{
+    uint64_t before = s->bytes_out;
+    int rc = check(s) ? -1 : send_some(s);
+
+    if (s->bytes_out != before && s->user && !s->closing)
+        s->active = ph_now_ms();
+    if (rc == 0 && s->flush_pending) {
+        rc = ph_stream_flush(s->stream, NULL);
+        if (rc == PH_AGAIN)
+            return 1;
+        if (rc < 0)
+            return broken(s, "the connection broke");
+        s->flush_pending = false;
+    }
+    return rc;
+}
+
+/* The client must take something soon. */
+static int wait_for_client(struct session *s)
+{
+    struct ph_err err = { 0 };
+    int64_t now = ph_now_ms();
+
+    if (s->slow_since == 0) {
+        s->slow_since = now;
+        s->slow_bytes = 0;
+    }
+    if (now - s->slow_since >= SLOW_MS) {
+        if (s->slow_bytes < SLOW_BYTES) {
+            atomic_fetch_add(&s->server->count.timeouts, 1);
+            return broken(s, "the client takes its answers too slowly");
+        }
+        s->slow_since = now;
+        s->slow_bytes = 0;
+    }
+    if (ph_stream_wait(s->stream, s->stream->ops->want_write(s->stream), s->slow_since + SLOW_MS, &s->server->cancel, &err) &&
+        err.kind != PH_E_TIMEOUT)
+        return broken(s, err.kind == PH_E_CANCELLED ? "the server was shut down" : "the connection broke");
+    return 0;
+}
+
+int session_push(struct session *s)
+{
+    if (check(s))
+        return -1;
+    if (session_unsent(s) < SEND_AT)
+        return 0;
+    int rc = send_some(s);
+    if (s->no_wait && session_unsent(s) > s->server->config.limits.memory)
+        return broken(s, "the client does not take what it is told");
+    while (rc > 0 && !s->no_wait && session_unsent(s) > PH_SERVER_QUEUE)
+        rc = wait_for_client(s) ? -1 : send_some(s);
+    s->slow_since = 0;
+    return rc < 0 ? -1 : 0;
+}

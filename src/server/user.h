@@ -1,0 +1,53 @@
+/* user.h: what all connections of one user share, while there are any: the store, sessions of it that nobody uses at the
+ * moment, and the mailboxes that are open.
+ */
+#ifndef PH_SERVER_USER_H
+#define PH_SERVER_USER_H
+
+#include <pthread.h>
+
+#include "store/serve.h"
+
+struct ph_server;
+struct mailbox;
+
+#define USER_SPARE 4 /* sessions of the store that are kept for the next command */
+
+struct server_user {
+    struct ph_server *server;
+    char *name;
+    struct ph_store *store;
+
+    /* constant while anybody has the user */
+    const struct ph_session_ops *ops;
+    const struct ph_serve_ops *serve;  /* never NULL: one without operations when the store has none */
+    uint32_t abilities;                /* PH_AB_* */
+    uint32_t serve_abilities;          /* PH_SV_* */
+    uint64_t append_limit;             /* UINT64_MAX: none */
+    bool watched;                      /* the store tells of changes */
+
+    /* the open mailboxes: mailbox.c */
+    pthread_mutex_t mailboxes_lock;
+    struct mailbox *mailboxes;
+    uint64_t mailboxes_used;
+
+    /* user.c */
+    pthread_mutex_t lock;
+    struct ph_session *spare[USER_SPARE];
+    unsigned n_spare;
+    struct ph_session *watcher;
+    /* guarded by server.users_lock */
+    struct server_user *next;
+    unsigned refs;
+    enum { USER_OPENING, USER_OPEN, USER_CLOSING } state;
+};
+
+/* Find the user or open the store; waits while another connection does. PH_E_LIMIT when the user has too many connections. */
+int user_get(struct ph_server *srv, const char *name, struct server_user **out, struct ph_err *err);
+void user_put(struct server_user *u); /* the last one gives the store back */
+
+/* A session of the store for the calling thread; back with user_session_put. */
+struct ph_session *user_session_get(struct server_user *u, struct ph_err *err);
+void user_session_put(struct server_user *u, struct ph_session *ps, bool failed);
+
+#endif
