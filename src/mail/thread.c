@@ -91,7 +91,8 @@ static bool take_id(struct ph_str *s, struct ph_buf *out)
             ph_buf_add_char(out, c);
         }
     }
-    bool good = at && i < s->n && s->p[i] == '>' && s->p[i - 1] != '@' && ph_buf_data(out)[0] != '@';
+    struct ph_str id = ph_buf_str(out);
+    bool good = at && i < s->n && s->p[i] == '>' && id.p[0] != '@' && id.p[id.n - 1] != '@';
     *s = (struct ph_str){ s->p + i, s->n - i };
     return good;
 }

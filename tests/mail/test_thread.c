@@ -203,7 +203,7 @@ static void test_chain(void **state)
 static void test_msgids(void **state)
 {
     static const char *const want[] = { "a@b", "c d@e", "f@g" };
-    struct ph_str rest = PH_STR("junk <a@b>, < \"c d\" (no) @e>\r\n <no-at> <@x> <y@> <<f@g> <cut@");
+    struct ph_str rest = PH_STR("junk <a@b>, < \"c d\" (no) @e>\r\n <no-at> <@x> <y@ > <<f@g> <cut@");
     struct ph_buf out = PH_BUF_INIT;
 
     for (int i = 0; i < 3; i++) {
