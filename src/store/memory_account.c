@@ -361,5 +361,6 @@ void ph_memory_account_ops(const struct memory_store *st, struct ph_serve_ops *o
     if (!(without & PH_MS_METADATA)) {
         o->get_metadata = ph_memory_get_metadata;
         o->set_metadata = ph_memory_set_metadata;
+        o->metadata_limit = ph_memory_metadata_limit;
     }
 }

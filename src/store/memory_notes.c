@@ -164,3 +164,8 @@ int ph_memory_set_metadata(struct ph_session *base, const char *folder, const st
     ph_memory_unlock(s->st);
     return r;
 }
+
+uint64_t ph_memory_metadata_limit(struct ph_session *s)
+{
+    return memory_session(s)->st->opt.metadata_size;
+}

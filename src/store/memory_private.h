@@ -229,6 +229,7 @@ int ph_memory_get_metadata(struct ph_session *s, const char *folder, const char 
                            struct ph_err *err);
 int ph_memory_set_metadata(struct ph_session *s, const char *folder, const struct ph_annotation *a, size_t n,
                            struct ph_err *err);
+uint64_t ph_memory_metadata_limit(struct ph_session *s);
 
 /* ---- memory_fault.c; callers hold mu ---- */
 

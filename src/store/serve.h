@@ -132,6 +132,7 @@ struct ph_serve_ops {
                         struct ph_err *err);
     int (*set_metadata)(struct ph_session *s, const char *folder, const struct ph_annotation *a, size_t n,
                         struct ph_err *err); /* all or nothing */
+    uint64_t (*metadata_limit)(struct ph_session *s); /* octets of the largest value it takes; UINT64_MAX: not known */
 
     /* ---- being told ---- */
 
