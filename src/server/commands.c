@@ -26,6 +26,7 @@ static const struct {
     { PH_CMD_IDLE, cmd_idle },
     { PH_CMD_CHECK, cmd_check },
     { PH_CMD_APPEND, append_done },
+    { PH_CMD_REPLACE, append_done },
     { PH_CMD_SELECT, cmd_select },
     { PH_CMD_EXAMINE, cmd_examine },
     { PH_CMD_UNSELECT, cmd_unselect },

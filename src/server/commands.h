@@ -20,6 +20,9 @@ int session_parse_flags(const struct ph_words *words, uint32_t *flags, struct ph
 /* Remove what is marked \Deleted in the selected mailbox; uids NULL: all of it. */
 int expunge_marked(struct session *s, const struct ph_numset *uids, struct ph_numset *gone, uint64_t *modseq,
                    struct ph_err *err);
+/* Flags of a command as bits and blank-separated keywords (added to it); \Recent is left out, other unknown system flags are
+ * PH_E_BAD. */
+int session_parse_flags(const struct ph_words *words, uint32_t *flags, struct ph_buf *keywords, struct ph_err *err);
 /* mailboxes */
 session_handler cmd_create, cmd_delete, cmd_rename, cmd_subscribe, cmd_unsubscribe, cmd_list, cmd_lsub, cmd_status,
     cmd_namespace;
