@@ -1,6 +1,7 @@
 /* input.c: from octets to commands: lines of SASL and IDLE, literals that are asked for, refused or thrown away, the octets of
  * an APPEND. Nothing that belongs to a refused command is ever run as a command.
  */
+#include "base/secret.h"
 #include "server/append.h"
 #include "server/private.h"
 #include "wire/respond.h"
