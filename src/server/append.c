@@ -126,7 +126,9 @@ static int open_batch(struct session *s, const struct ph_command *c, struct ph_e
         return -1;
     if (insert_right(s, a, store, err))
         return try_create(err);
-    if (s->user->ops->append_open(store, name, c->append.n, &a->batch, err))
+    /* how many there will be is not known before the end */
+    size_t most = s->user->abilities & PH_AB_BATCH ? SERVER_STREAMS : 1;
+    if (s->user->ops->append_open(store, name, most, &a->batch, err))
         return try_create(err);
     return 0;
 }

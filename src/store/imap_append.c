@@ -249,10 +249,33 @@ int imap_append_wait(struct ph_session *base, struct ph_append **done, struct ph
     return 0;
 }
 
+/* Not waited for: what is out cannot be taken back but by hanging up. */
+static void throw_away(struct ph_append *a)
+{
+    struct imap_session *s = a->s;
+    struct ph_append *before = NULL;
+    struct ph_err why;
+
+    for (struct ph_append *x = s->first_append; x != a; x = x->next) {
+        if (!x)
+            return;
+        before = x;
+    }
+    if (a->begun && !a->cmd.done) {
+        ph_fail(&why, PH_SCOPE_SESSION, PH_E_CANCELLED, "an APPEND was given up before its end");
+        why.retry = PH_RETRY_RECONNECT;
+        ph_conn_fail(s->conn, &why);
+    }
+    *(before ? &before->next : &s->first_append) = a->next;
+    if (s->last_append == a)
+        s->last_append = before;
+}
+
 void imap_append_free(struct ph_append *a)
 {
     if (!a)
         return;
+    throw_away(a);
     free(a->uids);
     free(a->folder);
     free(a);

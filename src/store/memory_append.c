@@ -405,6 +405,14 @@ void ph_memory_append_free(struct ph_append *a)
 {
     if (!a)
         return;
+    if (a->s) /* not waited for: thrown away */
+        for (struct ph_append **at = &a->s->appends; *at; at = &(*at)->next)
+            if (*at == a) {
+                *at = a->next;
+                if (!*at)
+                    a->s->appends_end = at;
+                break;
+            }
     for (size_t i = 0; i < a->n && a->m; i++)
         free(a->m[i].bytes); /* never shared before it is in a folder */
     free(a->m);

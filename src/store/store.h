@@ -186,8 +186,9 @@ struct ph_session_ops {
 
     /* Put at most n_messages into a folder: open, then for each message its head and exactly size bytes, then finish. Several
      * finished batches may be under way; append_wait completes the oldest, append_poll says whether the oldest is done
-     * without waiting. abort throws an unfinished batch away (costs the connection when bytes are out). A failure of head or
-     * write with scope message means: the server refused this batch; finish and wait still have to be called. */
+     * without waiting. A failure of head or write with scope message means: the server refused this batch; finish and wait
+     * still have to be called, or append_free, which also throws an unfinished batch away (that costs the connection of an
+     * IMAP store when bytes are out). */
     int (*append_open)(struct ph_session *s, const char *folder, size_t n_messages, struct ph_append **out,
                        struct ph_err *err);
     int (*append_message)(struct ph_append *a, const struct ph_message *m, struct ph_err *err);
