@@ -14,6 +14,17 @@ static size_t map_ascii(struct ph_str s, struct ph_buf *out)
 
     if (!o)
         return SIZE_MAX;
+    for (; s.n - i >= 32; i += 32) { /* in steps that the compiler makes vectors of */
+        unsigned char c[32], any = 0;
+        memcpy(c, s.p + i, 32);
+        for (size_t k = 0; k < 32; k++)
+            any |= c[k];
+        if (any & 0x80)
+            break;
+        for (size_t k = 0; k < 32; k++)
+            c[k] = (unsigned char)(c[k] - ((unsigned char)(c[k] - 'a') < 26) * 32);
+        memcpy(o + i, c, 32);
+    }
     for (; i < s.n && (unsigned char)s.p[i] < 0x80; i++)
         o[i] = (char)ph_upper((unsigned char)s.p[i]);
     ph_buf_commit(out, i);

@@ -232,11 +232,53 @@ static int search_header(struct ph_text_search *s, struct ph_str header, bool ow
     return 0;
 }
 
+/* Is the line one of the fields asked for? */
+static bool asked_for(const struct ph_text_search *s, const char *line, size_t n)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct key *k = &s->keys[i];
+        size_t len = k->name.n;
+        if (k->where == PH_TEXT_HEADER && !k->hit && len < n && ph_upper((unsigned char)*line) == ph_upper((unsigned char)*k->name.p) &&
+            (line[len] == ':' || line[len] == ' ' || line[len] == '\t') && ph_str_caseeq(k->name, (struct ph_str){ line, len }))
+            return true;
+    }
+    return false;
+}
+
+/* The way of header keys alone, close to what finding the line ends costs: a line whose first letter no name has is passed over.
+ * *whole: the empty line was met, or nothing is left to find. end: no more octets come. */
+static int scan_header(struct ph_text_search *s, struct ph_str text, bool end, bool *whole)
+{
+    const char *p = text.p, *stop = text.p + text.n;
+    struct ph_header_iter it;
+    struct ph_str name, value;
+
+    for (*whole = true; p < stop && s->left;) {
+        const char *line = p, *nl = memchr(p, '\n', (size_t)(stop - p));
+        if (nl == line || (nl == line + 1 && *line == '\r'))
+            return 0;
+        p = nl ? nl + 1 : stop;
+        if (!s->initials[(unsigned char)*line] || !asked_for(s, line, (size_t)(p - line)))
+            continue;
+        ph_header_begin(&it, (struct ph_str){ line, (size_t)(stop - line) });
+        bool field = ph_header_next(&it, &name, &value) && name.p == line;
+        if (!end && it.p == stop) /* more of it may come */
+            break;
+        if (field && search_field(s, name, value, true, PH_TEXT_TEXT))
+            return -1;
+    }
+    *whole = s->left == 0;
+    return 0;
+}
+
 int ph_text_search_header(struct ph_text_search *s, struct ph_str header, struct ph_err *err)
 {
+    bool whole;
+
     ph_text_search_begin(s);
     s->header_done = true;
-    return search_header(s, header, true, PH_TEXT_TEXT) ? ph_fail_memory(err) : 0;
+    int r = s->n_body ? search_header(s, header, true, PH_TEXT_TEXT) : header.n ? scan_header(s, header, true, &whole) : 0;
+    return r ? ph_fail_memory(err) : 0;
 }
 
 /* ---- body ---- */
@@ -321,30 +363,50 @@ static int on_end(void *ctx, uint32_t part, struct ph_err *err)
 
 /* ---- feeding ---- */
 
+static void forget_hits(struct ph_text_search *s)
+{
+    s->left = s->n;
+    for (size_t i = 0; i < s->n; i++)
+        s->keys[i].hit = false;
+}
+
+/* Does the collected header have its empty line, looking from `i` on? */
+static bool has_end(struct ph_str text, size_t i)
+{
+    if ((text.n && *text.p == '\n') || (text.n > 1 && memcmp(text.p, "\r\n", 2) == 0) || text.n >= HEADER_MAX)
+        return true;
+    while (i + 1 < text.n) {
+        const char *nl = memchr(text.p + i, '\n', text.n - i - 1);
+        if (!nl)
+            return false;
+        i = (size_t)(nl - text.p) + 1;
+        if (text.p[i] == '\n' || (text.p[i] == '\r' && i + 1 < text.n && text.p[i + 1] == '\n'))
+            return true;
+    }
+    return false;
+}
+
 /* Header keys alone: the header is looked at where it lies when it comes whole, else collected. */
 static int feed_header(struct ph_text_search *s, const char *p, size_t n, bool end, struct ph_err *err)
 {
-    size_t had = ph_buf_len(&s->header), from = had < 3 ? 0 : had - 3;
-    struct ph_str text = { p, n };
+    size_t had = ph_buf_len(&s->header), room = HEADER_MAX > had ? HEADER_MAX - had : 0;
+    bool whole;
 
-    if (had) {
-        size_t room = HEADER_MAX > had ? HEADER_MAX - had : 0;
-        if (ph_buf_add(&s->header, p, n < room ? n : room))
+    if (!had && !end && n < HEADER_MAX) {
+        if (scan_header(s, (struct ph_str){ p, n }, false, &whole))
             return ph_fail_memory(err);
-        text = ph_buf_str(&s->header);
+        if (whole) {
+            s->header_done = true;
+            return 1;
+        }
+        forget_hits(s);
     }
-    bool whole = end || text.n >= HEADER_MAX || (text.n && *text.p == '\n') || (text.n > 1 && memcmp(text.p, "\r\n", 2) == 0);
-    for (size_t i = from; !whole && i + 1 < text.n;) {
-        const char *nl = memchr(text.p + i, '\n', text.n - i - 1);
-        if (!nl)
-            break;
-        i = (size_t)(nl - text.p) + 1;
-        whole = text.p[i] == '\n' || (text.p[i] == '\r' && i + 1 < text.n && text.p[i + 1] == '\n');
-    }
-    if (!whole)
-        return had || ph_buf_add(&s->header, p, n) == 0 ? 0 : ph_fail_memory(err);
+    if (ph_buf_add(&s->header, p, n < room ? n : room))
+        return ph_fail_memory(err);
+    if (!end && !has_end(ph_buf_str(&s->header), had < 3 ? 0 : had - 3))
+        return 0;
     s->header_done = true;
-    return search_header(s, text, true, PH_TEXT_TEXT) ? ph_fail_memory(err) : 1;
+    return scan_header(s, ph_buf_str(&s->header), true, &whole) ? ph_fail_memory(err) : 1;
 }
 
 int ph_text_search_feed(struct ph_text_search *s, const char *p, size_t n, struct ph_err *err)

@@ -103,7 +103,8 @@ static void test_each(void **state)
         assert_int_equal(ph_text_search_needs_body(s), keys[i].where != PH_TEXT_HEADER);
         for (size_t cut = 1; cut < 2 * sizeof message; cut *= 3) {
             run(s, message, sizeof message - 1, cut);
-            assert_int_equal(ph_text_search_hit(s, 0), keys[i].hit);
+            if (ph_text_search_hit(s, 0) != keys[i].hit)
+                fail_msg("key %zu, pieces of %zu", i, cut);
         }
         if (keys[i].where == PH_TEXT_HEADER) {
             struct ph_err err;
