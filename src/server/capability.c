@@ -31,6 +31,7 @@ static void before_login(struct session *s)
 
 enum needs { /* beyond the command */
     N_NOTHING, N_MODSEQ, N_QRESYNC, N_UIDS, N_SPECIAL_USE, N_OBJECTID, N_SAVEDATE, N_MOVE, N_QUOTA, N_ACL, N_METADATA,
+    N_QUOTA_STORAGE, N_QUOTA_MESSAGE, N_QUOTA_MAILBOX, N_QUOTA_ANNOTATION, N_QUOTA_SET,
     N_BINARY, N_CREATE_SPECIAL_USE, N_REPLACE, N_DEFLATE, N_MULTIAPPEND,
 };
 
@@ -78,9 +79,11 @@ static const struct {
     { "INPROGRESS", PH_CMD_SEARCH },
     { "NOTIFY", PH_CMD_NOTIFY },
     { "QUOTA", PH_CMD_GETQUOTA, N_QUOTA },
-    { "QUOTA=RES-STORAGE", PH_CMD_GETQUOTA, N_QUOTA },
-    { "QUOTA=RES-MESSAGE", PH_CMD_GETQUOTA, N_QUOTA },
-    { "QUOTASET", PH_CMD_SETQUOTA, N_QUOTA },
+    { "QUOTA=RES-STORAGE", PH_CMD_GETQUOTA, N_QUOTA_STORAGE },
+    { "QUOTA=RES-MESSAGE", PH_CMD_GETQUOTA, N_QUOTA_MESSAGE },
+    { "QUOTA=RES-MAILBOX", PH_CMD_GETQUOTA, N_QUOTA_MAILBOX },
+    { "QUOTA=RES-ANNOTATION-STORAGE", PH_CMD_GETQUOTA, N_QUOTA_ANNOTATION },
+    { "QUOTASET", PH_CMD_SETQUOTA, N_QUOTA_SET },
     { "ACL", PH_CMD_SETACL, N_ACL },
     { "RIGHTS=texk", PH_CMD_SETACL, N_ACL },
     { "METADATA", PH_CMD_SETMETADATA, N_METADATA },
@@ -111,6 +114,16 @@ static bool has(const struct session *s, enum needs n)
         return u->serve->copy && (u->serve_abilities & PH_SV_MOVE);
     case N_QUOTA:
         return u->serve->quota_roots && u->serve->get_quota;
+    case N_QUOTA_STORAGE:
+        return has(s, N_QUOTA) && (u->serve_abilities & PH_SV_QUOTA_STORAGE);
+    case N_QUOTA_MESSAGE:
+        return has(s, N_QUOTA) && (u->serve_abilities & PH_SV_QUOTA_MESSAGE);
+    case N_QUOTA_MAILBOX:
+        return has(s, N_QUOTA) && (u->serve_abilities & PH_SV_QUOTA_MAILBOX);
+    case N_QUOTA_ANNOTATION:
+        return has(s, N_QUOTA) && (u->serve_abilities & PH_SV_QUOTA_ANNOTATION);
+    case N_QUOTA_SET:
+        return has(s, N_QUOTA) && u->serve->set_quota;
     case N_ACL:
         return u->serve->get_acl && u->serve->my_rights;
     case N_METADATA:

@@ -5,6 +5,7 @@
 #define PH_SERVER_USER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "store/serve.h"
 
@@ -25,6 +26,7 @@ struct server_user {
     uint32_t serve_abilities;          /* PH_SV_* */
     uint64_t append_limit;             /* UINT64_MAX: none */
     bool watched;                      /* the store tells of changes */
+    atomic_int delim;                  /* of a store without namespaces: the delimiter + 1, 0 not asked yet; names.c */
 
     /* the open mailboxes: mailbox.c */
     pthread_mutex_t mailboxes_lock;
