@@ -3,6 +3,7 @@
  */
 #include <syslog.h>
 
+#include "server/append.h"
 #include "server/private.h"
 #include "wire/respond.h"
 
@@ -19,6 +20,7 @@ static void tell(struct session *s, const struct ph_command *c)
 {
     struct ph_err err = { 0 };
 
+    append_settle(s); /* answers keep the order of the commands */
     if (s->view && session_sync(s, may_expunge(c) ? SYNC_EXPUNGE : 0, &err))
         server_log(s->server, s, LOG_WARNING, "cannot look for changes: %s", err.text);
 }
@@ -64,6 +66,7 @@ void session_bad(struct session *s, const struct ph_command *c, const char *text
 {
     const struct ph_server_limits *l = &s->server->config.limits;
 
+    append_settle(s);
     answer(s, c, PH_ST_BAD, PH_STR_NIL, text);
     atomic_fetch_add(&s->server->count.bad_commands, 1);
     if (++s->bad_in_row >= l->bad_commands) {

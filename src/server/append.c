@@ -4,6 +4,9 @@
  * All messages of a command are one batch of the store: with a store that can, they come in together or not at all. Octets go
  * straight to the store. Only a message whose size is not known beforehand (CATENATE), for a store that wants to know it, is
  * collected first, within a limit.
+ *
+ * An APPEND that is whole is held while the client has more to say: its OK, and those of the APPENDs behind it, wait for
+ * the store together, which can sync them together. Whatever else is to be answered, or waited for, settles them first.
  */
 #include "server/append.h"
 
@@ -18,9 +21,14 @@
 #include "wire/respond.h"
 
 #define COLLECT_MAX (8u << 20)
+#define HELD_MAX 256     /* APPENDs that are whole and not answered */
+#define HELD_MS 5
 
 struct session_append {
     char *folder;
+    struct session_append *next; /* of those that are held */
+    char tag[64];
+    size_t tag_n, n_messages;
     struct ph_append *batch;
     char rights[32];         /* on the folder; PH_RIGHTS_ALL when the store knows none */
     bool replace;
@@ -47,19 +55,23 @@ static int too_big(struct session *s, struct ph_err *err)
     return -1;
 }
 
-void append_abort(struct session *s)
+static void free_append(struct session *s, struct session_append *a)
 {
-    struct session_append *a = s->append;
-
-    if (!a)
-        return;
-    s->append = NULL;
     if (a->batch)
         s->user->ops->append_free(a->batch);
     ph_buf_done(&a->keywords);
     ph_buf_done(&a->collected);
     free(a->folder);
     free(a);
+}
+
+void append_abort(struct session *s)
+{
+    struct session_append *a = s->append;
+
+    s->append = NULL;
+    if (a)
+        free_append(s, a);
 }
 
 /* ---- opening ---- */
@@ -315,61 +327,107 @@ static void write_appenduid(struct session *s, struct ph_writer *w, const struct
     ph_write_uids(w, r->uids, r->n_uids);
 }
 
-static void answer(struct session *s, const struct ph_command *c, const struct ph_append_result *r)
+static void answer(struct session *s, const struct ph_command *c, const struct session_append *a,
+                   const struct ph_append_result *r)
 {
-    bool replace = s->append->replace, uids = r->uidvalidity && r->n_uids;
+    bool uids = r->uidvalidity && r->n_uids;
     struct ph_writer code;
 
     ph_writer_init(&code, PH_LITERAL_ANSWER);
     if (uids)
         write_appenduid(s, &code, r);
-    if (replace && uids) { /* RFC 8508 3.1: before the EXPUNGE */
+    if (a->replace && uids) { /* RFC 8508 3.1: before the EXPUNGE */
         ph_write_raw(&s->w, "* OK [");
         ph_write_bytes(&s->w, ph_buf_str(&code.out));
         ph_write_raw(&s->w, "] The new message is in");
         ph_write_crlf(&s->w);
     }
-    if (uids && !replace)
+    if (uids && !a->replace)
         session_ok_code(s, c, ph_buf_str(&code.out), "APPEND completed");
     else
-        session_ok(s, c, replace ? "REPLACE completed" : "APPEND completed");
+        session_ok(s, c, a->replace ? "REPLACE completed" : "APPEND completed");
     ph_writer_done(&code);
 }
 
-static int finish(struct session *s, const struct ph_command *c, struct ph_err *err)
+/* Wait for the oldest that is held, and answer it. */
+static int settle_one(struct session *s, struct session_append *a, const struct ph_command *c, struct ph_err *err)
 {
-    struct session_append *a = s->append;
-    const struct ph_session_ops *ops = s->user->ops;
-    struct ph_session *store = session_store(s, err);
     struct ph_append *done = NULL;
     struct ph_append_result r;
+
+    if (s->user->ops->append_wait(s->store, &done, &r, err))
+        return -1;
+    a->batch = done;
+    if (!r.ok) {
+        *err = r.err;
+        return a->replace ? -1 : try_create(err);
+    }
+    atomic_fetch_add(&s->server->count.appended, r.n_uids ? r.n_uids : a->n_messages);
+    mailbox_changed(s->user, a->folder);
+    if (a->replace && s->view)
+        mailbox_touch(s->view->mailbox);
+    answer(s, c, a, &r);
+    return 0;
+}
+
+void append_settle(struct session *s)
+{
+    struct session_append *a;
+
+    if (s->settling)
+        return;
+    s->settling = true;
+    while ((a = s->held) != NULL) {
+        struct ph_command c = { .id = a->replace ? PH_CMD_REPLACE : PH_CMD_APPEND, .tag = { a->tag, a->tag_n } };
+        struct ph_err err = { 0 };
+        s->held = a->next;
+        s->n_held--;
+        if (settle_one(s, a, &c, &err))
+            session_fail(s, &c, &err);
+        free_append(s, a);
+    }
+    s->settling = false;
+}
+
+static int hold(struct session *s, const struct ph_command *c, struct ph_err *err)
+{
+    struct session_append *a = s->append, **end = &s->held;
+    struct ph_session *store = session_store(s, err);
 
     if (!store)
         return -1;
     if (a->replace && s->user->serve->append_replaces(a->batch, s->view->name, s->view->uidvalidity, a->replaced, err))
         return -1;
-    struct ph_append *batch = a->batch;
-    a->batch = NULL; /* the store's, until it comes back */
-    if (ops->append_finish(batch, err) || ops->append_wait(store, &done, &r, err))
+    if (s->tag.n > sizeof a->tag)
+        append_settle(s); /* it is answered from the arena */
+    if (s->user->ops->append_finish(a->batch, err))
         return -1;
-    a->batch = done;
-    if (!r.ok) {
-        *err = r.err;
-        return r.err.kind == PH_E_NOTFOUND && !a->replace ? try_create(err) : -1;
+    a->batch = NULL; /* the store's, until it comes back */
+    a->n_messages = c->append.n;
+    s->append = NULL;
+    if (s->tag.n > sizeof a->tag) {
+        struct ph_err why = { 0 };
+        struct ph_command own = { .id = c->id, .tag = s->tag };
+        if (settle_one(s, a, &own, &why))
+            session_fail(s, &own, &why);
+        free_append(s, a);
+        return 0;
     }
-    atomic_fetch_add(&s->server->count.appended, r.n_uids ? r.n_uids : c->append.n);
-    mailbox_changed(s->user, a->folder);
-    if (a->replace && s->view)
-        mailbox_touch(s->view->mailbox);
-    answer(s, c, &r);
+    memcpy(a->tag, s->tag.p, s->tag.n);
+    a->tag_n = s->tag.n;
+    while (*end)
+        end = &(*end)->next;
+    *end = a;
+    if (s->n_held++ == 0)
+        s->held_since = ph_now_ms();
+    if (a->replace || s->n_held >= HELD_MAX || ph_now_ms() - s->held_since >= HELD_MS)
+        append_settle(s);
     return 0;
 }
 
 int append_done(struct session *s, struct ph_command *c, struct ph_err *err)
 {
-    int rc = prepare(s, c, err) || take_rest(s, c, err) || end_message(s, err) || finish(s, c, err) ? -1 : 0;
-
-    if (rc == 0)
-        append_abort(s); /* nothing is left but memory */
-    return rc;
+    if (s->held && c->id == PH_CMD_REPLACE)
+        append_settle(s);
+    return prepare(s, c, err) || take_rest(s, c, err) || end_message(s, err) || hold(s, c, err) ? -1 : 0;
 }

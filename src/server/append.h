@@ -19,8 +19,11 @@ int append_next(struct session *s, const struct ph_append_head *h, struct ph_err
 /* Octets of the literal announced last. -1: as above. The end of a literal is when literal_size octets have come. */
 int append_data(struct session *s, const char *p, size_t n, struct ph_err *err);
 /* The whole command, when its line has ended; also that of an APPEND without a streamed literal (CATENATE of URLs; then
- * append_head was not called). Answers, or -1. */
+ * append_head was not called). It is answered now or by append_settle; or -1. */
 int append_done(struct session *s, struct ph_command *c, struct ph_err *err);
+/* Answer the APPENDs that are held: before anything else is answered, before any other command, and before the session waits for
+ * its client. */
+void append_settle(struct session *s);
 /* Throw away what there is: called when any of the above said -1, and when the client has gone. Nothing to do is fine. */
 void append_abort(struct session *s);
 

@@ -125,6 +125,8 @@ void session_dispatch(struct session *s, struct ph_command *c)
 
     if (s->view)
         view_follow(s);
+    if (s->held && run != append_done)
+        append_settle(s);
     if (wrong)
         session_bad(s, c, wrong);
     else if (run(s, c, &err))

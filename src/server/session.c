@@ -85,10 +85,12 @@ void session_set_state(struct session *s, enum ph_server_state to)
 
 void session_command_done(struct session *s)
 {
-    if (s->store)
-        user_session_put(s->user, s->store, s->store_failed);
-    s->store = NULL;
-    s->store_failed = false;
+    if (!s->held) { /* else the store's session has them */
+        if (s->store)
+            user_session_put(s->user, s->store, s->store_failed);
+        s->store = NULL;
+        s->store_failed = false;
+    }
     s->tag = PH_STR_NIL;
     ph_arena_reset(&s->arena);
 }
@@ -96,6 +98,7 @@ void session_command_done(struct session *s)
 void session_logout_user(struct session *s)
 {
     append_abort(s);
+    append_settle(s); /* what is whole is in, though nobody may hear of it */
     auth_free(s);
     idle_end(s);
     session_deselect(s);
@@ -322,12 +325,22 @@ static bool is_late(struct session *s)
     return false;
 }
 
+static void settle(struct session *s)
+{
+    if (!s->held)
+        return;
+    append_settle(s);
+    if (s->mode == MODE_COMMAND)
+        session_command_done(s);
+}
+
 static enum step no_more_input(struct session *s, bool *again)
 {
     int rc;
 
     *again = false;
     if (s->stopping && !s->closing) {
+        settle(s);
         s->reason = "the server is shut down";
         session_bye(s, "UNAVAILABLE", "The server is shutting down");
         *again = true;
@@ -338,6 +351,7 @@ static enum step no_more_input(struct session *s, bool *again)
         *again = true;
         return STEP_PARK;
     }
+    settle(s);
     if (rc < 0) {
         s->closing = true;
         s->active = ph_now_ms();
@@ -397,5 +411,6 @@ enum step session_step(struct session *s)
         if (!again)
             return step;
     }
+    settle(s);
     return session_flush(s) < 0 ? fail(s, "the connection broke") : STEP_YIELD;
 }

@@ -118,7 +118,11 @@ struct session {
     struct ph_session *store;          /* a session of its store while a command runs; else NULL */
     bool store_failed;                 /* it must not be used again */
     struct view *view;                 /* of the selected mailbox; NULL */
-    struct session_append *append;
+    struct session_append *append;     /* an APPEND whose octets are coming: append.c */
+    struct session_append *held;       /* APPENDs that are whole and not answered, oldest first */
+    unsigned n_held;
+    bool settling;
+    int64_t held_since;
     struct session_notify *notify;     /* NULL: as without NOTIFY */
     struct ph_numset saved;            /* UIDs of SEARCHRES `$` */
     bool deflate_wanted, tls_wanted;   /* to switch on when the OK is out */
