@@ -153,8 +153,8 @@ static int take_text(void *field, const struct ph_option *o, char *arg, struct p
     return 0;
 }
 
-static int apply(const struct ph_option *o, const char *as, void *target, char *arg, bool negated,
-                 struct ph_arena *arena, struct ph_err *err)
+int ph_option_set(const struct ph_option *o, const char *as, void *target, char *arg, bool negated,
+                  struct ph_arena *arena, struct ph_err *err)
 {
     void *field = (char *)target + o->offset;
     uint64_t v;
@@ -216,7 +216,7 @@ static int apply_and_wipe(const struct ph_option *o, bool by_letter, void *targe
     char as[80];
 
     spell(o, by_letter, as, sizeof as);
-    int rc = apply(o, as, target, arg, negated, arena, err);
+    int rc = ph_option_set(o, as, target, arg, negated, arena, err);
     if (arg && o->flags & PH_OPT_SECRET)
         memset(arg, '*', strlen(arg));
     return rc;
@@ -373,7 +373,7 @@ int ph_options_parse(const struct ph_command *c, void *target, int argc, char **
         if (p->outcome != PH_PARSED)
             return 0;
     }
-    if (p->n_operands < c->n_operands)
+    if (p->n_operands + c->n_optional < c->n_operands)
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "%s needs %s", c->name, c->operands);
     return 0;
 }

@@ -72,6 +72,7 @@ struct ph_command {
     const struct ph_option_group *groups;
     bool classic;                 /* letters first; usage errors show the usage */
     int (*main)(const struct ph_command *c, const char *invoked, int argc, char **argv);
+    unsigned n_optional;          /* so many of the operands, the last ones, may be left out */
 };
 
 struct ph_parse {
@@ -89,6 +90,10 @@ int ph_options_parse(const struct ph_command *c, void *target, int argc, char **
 const struct ph_option *ph_option_by_letter(const struct ph_command *c, char letter);
 const struct ph_option *ph_option_by_name(const struct ph_command *c, struct ph_str name);
 bool ph_option_takes_value(const struct ph_option *o);
+/* Store a value from elsewhere than argv, a configuration file: as parsing would. `as` is what the option is called there, for errors;
+ * `off`: a switch is turned off. The value must live as long as the target. */
+int ph_option_set(const struct ph_option *o, const char *as, void *target, char *value, bool off, struct ph_arena *arena,
+                  struct ph_err *err);
 
 /* options_help.c */
 void ph_usage_line(const struct ph_command *c, const char *invoked, struct ph_buf *out);

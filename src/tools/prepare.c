@@ -25,7 +25,7 @@ static size_t terminal_width(int fd)
     return w.ws_col > 110 ? 110 : w.ws_col;
 }
 
-static void print_help(const struct ph_command *c, const char *invoked)
+void ph_print_help(const struct ph_command *c, const char *invoked)
 {
     struct ph_buf b = PH_BUF_INIT;
 
@@ -42,7 +42,7 @@ int ph_prepare(struct ph_settings *s, const struct ph_command *c, const char *in
     if (ph_options_parse(c, s, argc, argv, &p, err))
         return -1;
     if (p.outcome == PH_WANTS_HELP)
-        print_help(c, invoked);
+        ph_print_help(c, invoked);
     else if (p.outcome == PH_WANTS_VERSION)
         puts("posthaste " PH_VERSION);
     return p.outcome == PH_PARSED ? PH_READY : PH_SAID_ENOUGH;

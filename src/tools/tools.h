@@ -5,6 +5,7 @@
 #include "cli/settings.h"
 
 /* ---- commands ---- */
+extern const struct ph_command ph_cmd_serve, ph_cmd_deliver, ph_cmd_passwd;
 extern const struct ph_command ph_cmd_copy, ph_cmd_audit, ph_cmd_imapcopy, ph_cmd_imap_audit;
 /* All of them, NULL at the end. */
 extern const struct ph_command *const ph_commands[];
@@ -28,6 +29,7 @@ int ph_imap_audit_prepare(struct ph_settings *s, const struct ph_command *c, con
 int ph_prepare(struct ph_settings *s, const struct ph_command *c, const char *invoked, int argc, char **argv,
                char **operands, struct ph_err *err);
 void ph_warn(void *ctx, const char *text); /* a line on the standard error */
+void ph_print_help(const struct ph_command *c, const char *invoked);
 
 /* ---- running ---- */
 
