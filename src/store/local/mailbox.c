@@ -4,7 +4,7 @@
 
 #include <openssl/rand.h>
 
-#include "store/local/private.h"
+#include "store/local/account.h"
 
 int ph_local_no_folder(const char *name, struct ph_err *err)
 {
