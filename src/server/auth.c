@@ -178,12 +178,33 @@ static int auth_new(struct session *s, const char *mechanism, struct ph_err *err
     return 0;
 }
 
+static void tell_tried(struct session *s, const char *user, bool ok)
+{
+    const struct ph_server_config *c = &s->server->config;
+
+    if (c->calls.login_tried)
+        c->calls.login_tried(c->ctx, conn_of(s), user, ok);
+}
+
+/* Before a try: whether it has to wait; then the command is read once more when the time is up. */
+bool auth_must_wait(struct session *s)
+{
+    const struct ph_server_config *c = &s->server->config;
+    unsigned ms = c->calls.login_delay && !s->login_held ? c->calls.login_delay(c->ctx, conn_of(s)) : 0;
+
+    s->login_held = ms;
+    if (ms)
+        s->held_until = ph_deadline_in(ms);
+    return ms;
+}
+
 static void refuse_late(struct session *s, const struct ph_command *c, const char *code, const char *text)
 {
     struct ph_writer w;
     unsigned n = s->failed_logins < DELAYS ? s->failed_logins : DELAYS;
 
     atomic_fetch_add(&s->server->count.failed_logins, 1);
+    tell_tried(s, s->auth->tried, false);
     server_log(s->server, s, LOG_NOTICE, "login failed: %s, %s", s->auth->tried[0] ? s->auth->tried : "no name",
                s->auth->mechanism);
     s->failed_logins++;
@@ -195,7 +216,7 @@ static void refuse_late(struct session *s, const struct ph_command *c, const cha
     ph_write_status_end(&w, ph_str(text));
     ph_buf_add_str(&s->late, ph_buf_str(&w.out));
     ph_writer_done(&w);
-    s->answer_at = ph_deadline_in((int64_t)DELAY_MS << n);
+    s->held_until = ph_deadline_in((int64_t)DELAY_MS << n);
 }
 
 int session_login(struct session *s, const char *user, struct ph_err *err)
@@ -237,6 +258,7 @@ static void accepted(struct session *s, const struct ph_command *c)
         bool many = err.kind == PH_E_LIMIT;
         session_no(s, c, many ? "LIMIT" : "UNAVAILABLE", many ? err.text : "The mailboxes cannot be opened now");
     } else {
+        tell_tried(s, s->auth->tried, true);
         server_log(s->server, s, LOG_INFO, "login: %s%s%s, %s%s", authz, strcmp(authc, authz) ? " by " : "",
                    strcmp(authc, authz) ? authc : "", s->auth->mechanism, s->tls ? ", TLS" : "");
         session_set_state(s, PH_ST_AUTHENTICATED);

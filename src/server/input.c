@@ -209,30 +209,47 @@ static enum input at_stream(struct session *s)
 
 /* ---- a whole command ---- */
 
-static void whole_command(struct session *s)
+static void run_command(struct session *s, struct ph_command *c, int rc, struct ph_err *err)
+{
+    if (s->mode == MODE_COMMAND && keep_tag(s, c))
+        rc = ph_fail(err, PH_SCOPE_NONE, PH_E_LIMIT, "The command needs too much memory");
+    if (rc) {
+        append_abort(s);
+        session_refuse_bad(s, c, err);
+    } else {
+        session_dispatch(s, c);
+    }
+    if (c->id == PH_CMD_LOGIN || c->id == PH_CMD_AUTHENTICATE)
+        ph_wipe((char *)s->framer.frame.p, s->framer.frame.n); /* our own buffer, and a secret in it */
+}
+
+static enum input whole_command(struct session *s)
 {
     struct ph_args_limits limits = session_args_limits(s);
     struct ph_command c;
     struct ph_err err = { 0 };
 
+    if (s->mode == MODE_SINK) {
+        answer_refusal(s);
+    } else {
+        int rc = ph_command_parse(&s->framer, &limits, &s->arena, &c, &err);
+        bool login = rc == 0 && !s->user && (c.id == PH_CMD_LOGIN || c.id == PH_CMD_AUTHENTICATE);
+        if (login && auth_must_wait(s)) {
+            session_command_done(s); /* the frame stays, and is parsed again */
+            return INPUT_HOLD;
+        }
+        run_command(s, &c, rc, &err);
+    }
+    ph_framer_release(&s->framer, &s->in);
+    if (s->mode == MODE_APPEND || s->mode == MODE_SINK)
+        s->mode = MODE_COMMAND;
+    s->sunk = 0;
+    ph_err_clear(&s->refusal);
+    session_command_done(s);
     s->active = ph_now_ms();
     s->n_commands++;
     atomic_fetch_add_explicit(&s->server->count.commands, 1, memory_order_relaxed);
-    if (s->mode == MODE_SINK) {
-        answer_refusal(s);
-        return;
-    }
-    int rc = ph_command_parse(&s->framer, &limits, &s->arena, &c, &err);
-    if (s->mode == MODE_COMMAND && keep_tag(s, &c))
-        rc = ph_fail(&err, PH_SCOPE_NONE, PH_E_LIMIT, "The command needs too much memory");
-    if (rc) {
-        append_abort(s);
-        session_refuse_bad(s, &c, &err);
-    } else {
-        session_dispatch(s, &c);
-    }
-    if (c.id == PH_CMD_LOGIN || c.id == PH_CMD_AUTHENTICATE)
-        ph_wipe((char *)s->framer.frame.p, s->framer.frame.n); /* our own buffer, and a secret in it */
+    return INPUT_DONE;
 }
 
 enum input session_input(struct session *s)
@@ -249,14 +266,7 @@ enum input session_input(struct session *s)
     case PH_FRAME_STREAM:
         return at_stream(s);
     case PH_FRAME_DONE:
-        whole_command(s);
-        ph_framer_release(&s->framer, &s->in);
-        if (s->mode == MODE_APPEND || s->mode == MODE_SINK)
-            s->mode = MODE_COMMAND;
-        s->sunk = 0;
-        ph_err_clear(&s->refusal);
-        session_command_done(s);
-        return INPUT_DONE;
+        return whole_command(s);
     case PH_FRAME_ERROR:
         break;
     }

@@ -112,8 +112,8 @@ void session_reset_framer(struct session *s); /* between commands */
 void session_reset_literals(struct session *s); /* the limit that the state has */
 
 /* ---- input.c ---- */
-enum input { INPUT_MORE, INPUT_DONE, INPUT_END };
-/* Do the next thing with what is in s->in. DONE: something was done; MORE: read; END: the connection ends. */
+enum input { INPUT_MORE, INPUT_DONE, INPUT_HOLD };
+/* Do the next thing with what is in s->in. DONE: something was done; MORE: read; HOLD: not before s->held_until. */
 enum input session_input(struct session *s);
 
 /* ---- output.c ---- */
@@ -140,6 +140,7 @@ bool capability_is_offered(const struct session *s, const char *atom); /* one of
 /* ---- auth.c ---- */
 void auth_line(struct session *s, struct ph_str line);
 void auth_free(struct session *s);
+bool auth_must_wait(struct session *s);
 void auth_mechanisms(struct session *s);    /* ` AUTH=PLAIN …` */
 int session_login(struct session *s, const char *user, struct ph_err *err); /* the user's store is opened, the state set */
 

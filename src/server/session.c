@@ -79,6 +79,7 @@ void session_set_state(struct session *s, enum ph_server_state to)
     if (from == to)
         return;
     s->state = to;
+    s->n_selects += to == PH_ST_SELECTED;
     if (c->calls.state)
         c->calls.state(c->ctx, conn_of(s), from, to);
 }
@@ -191,8 +192,8 @@ static void when_to_wake(struct session *s)
 {
     int64_t at = time_limit(s);
 
-    if (s->answer_at)
-        at = earliest(at, s->answer_at);
+    if (s->held_until)
+        at = earliest(at, s->held_until);
     if (s->mode == MODE_IDLE && s->view && !s->user->watched)
         at = earliest(at, ph_deadline_in(SERVER_LOOK_MS));
     s->wake_at = at;
@@ -308,14 +309,16 @@ static int read_some(struct session *s)
     return -1;
 }
 
-/* The delayed answer to a failed login. true: it is not time yet */
-static bool is_late(struct session *s)
+/* Is it held back? Else the delayed answer to a failed login goes out, if there is one. */
+static bool is_held(struct session *s)
 {
-    if (!s->answer_at)
+    if (!s->held_until)
         return false;
-    if (ph_now_ms() < s->answer_at && !s->stopping)
+    if (ph_now_ms() < s->held_until && !s->stopping)
         return true;
-    s->answer_at = 0;
+    s->held_until = 0;
+    if (!ph_buf_len(&s->late))
+        return false;
     ph_write_bytes(&s->w, ph_buf_str(&s->late));
     ph_buf_done(&s->late);
     if (s->failed_logins >= s->server->config.limits.failed_logins) {
@@ -377,7 +380,7 @@ enum step session_step(struct session *s)
         return fail(s, "the server was shut down");
     if (s->broken)
         return fail(s, "the connection broke");
-    if (!out_of_time(s) && !s->closing && is_late(s)) {
+    if (!out_of_time(s) && !s->closing && is_held(s)) {
         if (s->hung_up)
             return fail(s, NULL);
         return park(s, 0);
@@ -401,11 +404,11 @@ enum step session_step(struct session *s)
             if (rc == 0 && after_answer(s))
                 return STEP_CLOSE;
         }
-        if (s->answer_at)
+        if (s->held_until)
             break;
         enum input in = s->state == PH_ST_CONNECTION_ESTABLISHED ? INPUT_MORE : session_input(s);
         turn++;
-        if (in == INPUT_DONE)
+        if (in != INPUT_MORE)
             continue;
         enum step step = no_more_input(s, &again);
         if (!again)

@@ -100,8 +100,9 @@ struct session {
     /* ---- times, ph_now_ms ---- */
     int64_t began, active;             /* active: the last whole command, or octets of a message */
     int64_t idle_looked;               /* when an IDLE last looked by itself */
-    int64_t answer_at;                 /* `late` goes out then, and nothing is read before; 0: none */
-    struct ph_buf late;                /* the delayed answer to a failed login */
+    int64_t held_until;                /* nothing is read or answered before; 0: none */
+    bool login_held;                   /* the login in hand has waited already */
+    struct ph_buf late;                /* the delayed answer to a failed login: goes out then */
 
     /* ---- protocol state ---- */
     enum ph_server_state state;
