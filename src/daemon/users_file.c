@@ -45,7 +45,7 @@ static int take_verifiers(char *text, struct ph_users_entry *e, const char *path
         const char *value;
         enum ph_verifier_kind kind = ph_verifier_parse(word, &value);
         if (kind == PH_VERIFIER_NONE)
-            return wrong(err, path, line, "neither {SCRAM-SHA-256}…, {SCRAM-SHA-1}… nor what crypt(3) makes; \"posthaste passwd\" "
+            return wrong(err, path, line, "neither {SCRAM-SHA-256}…, {SCRAM-SHA-1}…, {PLAIN}… nor what crypt(3) makes; \"posthaste passwd\" "
                                           "writes such lines");
         if (kind == PH_VERIFIER_SCRAM_SHA256)
             e->scram_sha256 = value;

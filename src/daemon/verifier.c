@@ -19,7 +19,8 @@ static const struct {
     enum ph_verifier_kind kind;
 } schemes[] = { { "{SCRAM-SHA-256}", PH_VERIFIER_SCRAM_SHA256 },
                 { "{SCRAM-SHA-1}", PH_VERIFIER_SCRAM_SHA1 },
-                { "{CRYPT}", PH_VERIFIER_CRYPT } };
+                { "{CRYPT}", PH_VERIFIER_CRYPT },
+                { "{PLAIN}", PH_VERIFIER_PLAIN } };
 
 static const EVP_MD *digest_of(enum ph_verifier_kind kind)
 {
@@ -82,6 +83,8 @@ enum ph_verifier_kind ph_verifier_parse(const char *text, const char **value)
             kind = schemes[i].kind;
             *value = text + strlen(schemes[i].name);
         }
+    if (kind == PH_VERIFIER_PLAIN)
+        return **value ? kind : PH_VERIFIER_NONE;
     if (kind == PH_VERIFIER_CRYPT) {
         /* Old schemes (DES, MD5) are "legacy" to the library, but may be what an administrator has. */
         int ok = crypt_checksalt(*value);
@@ -198,12 +201,24 @@ static int crypt_make(const char *password, struct ph_buf *out, struct ph_err *e
 
 /* ---- both ---- */
 
+/* Compared by digests, so that the time says nothing of how much was right. */
+static bool plain_check(const char *value, struct ph_str password)
+{
+    unsigned char a[EVP_MAX_MD_SIZE], b[EVP_MAX_MD_SIZE];
+    unsigned n = 0, m = 0;
+
+    return EVP_Digest(value, strlen(value), a, &n, EVP_sha256(), NULL) == 1 &&
+           EVP_Digest(password.p, password.n, b, &m, EVP_sha256(), NULL) == 1 && CRYPTO_memcmp(a, b, n) == 0;
+}
+
 bool ph_verifier_check(enum ph_verifier_kind kind, const char *value, struct ph_str password)
 {
     bool forbidden, fits = false;
 
     if (kind == PH_VERIFIER_NONE || password.n > PH_PASSWORD_MAX)
         return false;
+    if (kind == PH_VERIFIER_PLAIN)
+        return plain_check(value, password);
     char *text = prepared(password, &forbidden);
     if (!text)
         return false;

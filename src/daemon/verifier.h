@@ -1,7 +1,7 @@
 /* verifier.h: what is kept of a password, and checking one against it. Pure; any thread.
  *
- * A verifier is text: "{SCRAM-SHA-256}iterations,salt,storedkey,serverkey" (RFC 5802 section 3, base64), "{SCRAM-SHA-1}…", or what
- * crypt(3) makes ("$y$…" or "{CRYPT}$y$…").
+ * A verifier is text: "{SCRAM-SHA-256}iterations,salt,storedkey,serverkey" (RFC 5802 section 3, base64), "{SCRAM-SHA-1}…", what
+ * crypt(3) makes ("$y$…" or "{CRYPT}$y$…"), or the password itself, "{PLAIN}…", which no tool of ours writes.
  */
 #ifndef PH_DAEMON_VERIFIER_H
 #define PH_DAEMON_VERIFIER_H
@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum ph_verifier_kind { PH_VERIFIER_NONE, PH_VERIFIER_SCRAM_SHA256, PH_VERIFIER_SCRAM_SHA1, PH_VERIFIER_CRYPT };
+enum ph_verifier_kind { PH_VERIFIER_NONE, PH_VERIFIER_SCRAM_SHA256, PH_VERIFIER_SCRAM_SHA1, PH_VERIFIER_CRYPT, PH_VERIFIER_PLAIN };
 
 #define PH_SCRAM_ITERATIONS 15000 /* what RFC 7677 section 4 names for a tenth of a second on a machine of its time */
 #define PH_SCRAM_ITERATIONS_MAX 10000000
