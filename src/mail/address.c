@@ -180,7 +180,13 @@ static void take_angle(struct ph_addresses *a)
         ph_buf_add(&a->host, ph_buf_data(&a->adl) + 1, ph_buf_len(&a->adl) - 1);
         ph_buf_clear(&a->adl);
     }
-    while (skip_cfws(a), more(a) && !one_of(here(a), "@>,;<")) {
+    for (;;) {
+        size_t had = ph_buf_len(&a->mailbox);
+        bool apart = skip_cfws(a);
+        if (!more(a) || one_of(here(a), "@>,;<"))
+            break;
+        if (apart && had && here(a) != '.' && ph_buf_data(&a->mailbox)[had - 1] != '.')
+            ph_buf_add_char(&a->mailbox, ' ');
         if (here(a) == '"')
             take_quoted(a, &a->mailbox);
         else if (here(a) == ':') {

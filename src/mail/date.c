@@ -250,6 +250,12 @@ bool ph_mail_date_parse(struct ph_str value, struct ph_mail_date *out)
     if (!take_date(&t, &d, &late))
         return false;
     struct tokens before = t;
+    if (late && next(&t, &s) == T_NUMBER && s.n == 4) { /* May 09 2017 16:54:30 */
+        d.year = number(s);
+        late = false;
+        before = t;
+    }
+    t = before;
     if (next(&t, &s) == T_NUMBER && take_time(&t, s, &d)) {
         out->has_time = true;
     } else {

@@ -91,6 +91,7 @@ static void test_broken(void **state)
     check("<@host.test>", "~|~||host.test");
     check("a:b:c@d;", "~|~|a|~;~|~|b|;~|~|~|~");
     check(">", "");
+    check("<aaa bbb. c@x>", "~|~|aaa bbb.c|x");
     check("x@", "~|~|x|");
 }
 
