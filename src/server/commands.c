@@ -54,6 +54,11 @@ static const struct {
     { PH_CMD_MYRIGHTS, cmd_myrights },
     { PH_CMD_GETMETADATA, cmd_getmetadata },
     { PH_CMD_SETMETADATA, cmd_setmetadata },
+    { PH_CMD_FETCH, cmd_fetch },
+    { PH_CMD_SEARCH, cmd_search },
+    { PH_CMD_SORT, cmd_sort },
+    { PH_CMD_THREAD, cmd_thread },
+    { PH_CMD_ESEARCH, cmd_esearch },
 };
 
 static session_handler *find(enum ph_cmd id)

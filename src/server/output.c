@@ -17,22 +17,38 @@ static int broken(struct session *s, const char *reason)
     return -1;
 }
 
+/* How many octets of these the stream takes now; -1. */
+static ssize_t write_now(struct session *s, const char *p, size_t n)
+{
+    size_t taken = 0;
+
+    while (taken < n) {
+        ssize_t w = ph_stream_write(s->stream, p + taken, n - taken, NULL);
+        if (w == PH_AGAIN)
+            break;
+        if (w < 0)
+            return broken(s, "the connection broke");
+        taken += (size_t)w;
+    }
+    if (taken) {
+        s->flush_pending = true;
+        s->bytes_out += (uint64_t)taken;
+        s->slow_bytes += (uint64_t)taken;
+        atomic_fetch_add_explicit(&s->server->count.bytes_out, (uint64_t)taken, memory_order_relaxed);
+    }
+    return (ssize_t)taken;
+}
+
 /* As much as goes now. 0 all, 1 not all, -1. */
 static int send_some(struct session *s)
 {
-    while (session_unsent(s)) {
-        ssize_t n = ph_stream_write(s->stream, ph_buf_data(&s->w.out), session_unsent(s), NULL);
-        if (n == PH_AGAIN)
-            return 1;
-        if (n < 0)
-            return broken(s, "the connection broke");
-        ph_buf_consume(&s->w.out, (size_t)n);
-        s->flush_pending = true;
-        s->bytes_out += (uint64_t)n;
-        s->slow_bytes += (uint64_t)n;
-        atomic_fetch_add_explicit(&s->server->count.bytes_out, (uint64_t)n, memory_order_relaxed);
-    }
-    return 0;
+    if (!session_unsent(s))
+        return 0;
+    ssize_t n = write_now(s, ph_buf_data(&s->w.out), session_unsent(s));
+    if (n < 0)
+        return -1;
+    ph_buf_consume(&s->w.out, (size_t)n);
+    return session_unsent(s) ? 1 : 0;
 }
 
 static int check(struct session *s)
@@ -97,4 +113,19 @@ int session_push(struct session *s)
         rc = wait_for_client(s) ? -1 : send_some(s);
     s->slow_since = 0;
     return rc < 0 ? -1 : 0;
+}
+
+int session_push_data(struct session *s, const char *p, size_t n)
+{
+    if (n >= SEND_AT / 2 && !s->no_wait) {
+        int rc = check(s) ? -1 : send_some(s);
+        ssize_t taken = rc == 0 ? write_now(s, p, n) : rc > 0 ? 0 : -1;
+        if (taken < 0)
+            return -1;
+        p += taken;
+        n -= (size_t)taken;
+    }
+    if (n && ph_buf_add(&s->w.out, p, n))
+        s->w.failed = true;
+    return session_push(s);
 }

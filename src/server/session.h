@@ -147,6 +147,8 @@ void session_fail(struct session *s, const struct ph_command *c, const struct ph
 void session_bye(struct session *s, const char *code, const char *text); /* and ends when it is out */
 /* Pass on what was written; waits while more than PH_SERVER_QUEUE is unsent. -1: the client is gone; stop writing. */
 int session_push(struct session *s);
+/* Octets of a message behind what was written: large pieces go from where they are to the stream, without a copy. */
+int session_push_data(struct session *s, const char *p, size_t n);
 
 /* ---- the store ---- */
 
