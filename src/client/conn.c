@@ -118,7 +118,7 @@ static void on_ready(struct ph_loop_member *m, short revents)
 
     if (c->broken.kind != PH_OK)
         return;
-    if (conn_sendable(c) || (revents & POLLOUT))
+    if ((conn_sendable(c) && !c->full) || (revents & POLLOUT))
         ph_conn_flush(c);
     if (c->broken.kind != PH_OK || !wants_input(c))
         return;

@@ -71,6 +71,7 @@ struct ph_conn {
     unsigned number;         /* for traces */
     struct ph_buf in, out;
     uint64_t out_base;       /* stream offset of out's first octet */
+    bool full;               /* the socket has taken all it can: nothing is tried before it is writable */
     struct {
         uint64_t at;         /* octets from here on wait for a `+` */
         uint64_t end;        /* first octet behind the literal's command; UINT64_MAX while it is being written */

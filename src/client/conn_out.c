@@ -20,11 +20,14 @@ size_t conn_sendable(struct ph_conn *c)
     return n;
 }
 
-static size_t write_some(struct ph_conn *c, const void *p, size_t n)
+/* p, and where the stream can, q in the same call. */
+static size_t write_some(struct ph_conn *c, const void *p, size_t n, const void *q, size_t m)
 {
+    bool both = c->stream->ops->write2;
     struct ph_err e;
-    ssize_t w = ph_stream_write(c->stream, p, n, &e);
+    ssize_t w = both ? c->stream->ops->write2(c->stream, p, n, q, m, &e) : ph_stream_write(c->stream, p, n, &e);
 
+    c->full = both && w != -1 && (w < 0 || (size_t)w < n + m);
     if (w == -1)
         ph_conn_fail(c, &e);
     if (w <= 0)
@@ -40,11 +43,13 @@ void ph_conn_flush(struct ph_conn *c)
     struct ph_err e;
 
     while (c->broken.kind == PH_OK && (n = conn_sendable(c))) {
-        w = write_some(c, ph_buf_data(&c->out), n);
+        w = write_some(c, ph_buf_data(&c->out), n, NULL, 0);
         if (!w)
             break;
         ph_buf_consume(&c->out, w);
         c->out_base += w;
+        if (c->full)
+            break;
     }
     if (c->broken.kind == PH_OK && ph_stream_flush(c->stream, &e) == -1)
         ph_conn_fail(c, &e);
@@ -219,6 +224,25 @@ int ph_conn_more_end(struct ph_conn *c, struct ph_cmd *cmd, struct ph_err *err)
     return 0;
 }
 
+/* A large piece goes to the socket from where it lies, behind what waits in the buffer; how much of it went. */
+static size_t write_behind(struct ph_conn *c, const char *p, size_t n)
+{
+    size_t waiting = ph_buf_len(&c->out), w;
+
+    if (waiting && !c->stream->ops->write2) {
+        ph_conn_flush(c);
+        waiting = ph_buf_len(&c->out);
+        if (waiting)
+            return 0;
+    }
+    if (c->broken.kind != PH_OK)
+        return 0;
+    w = waiting ? write_some(c, ph_buf_data(&c->out), waiting, p, n) : write_some(c, p, n, NULL, 0);
+    c->out_base += w;
+    ph_buf_consume(&c->out, w < waiting ? w : waiting);
+    return w < waiting ? 0 : w - waiting;
+}
+
 int ph_conn_put(struct ph_conn *c, const void *p, size_t n, struct ph_err *err)
 {
     const char *from = p;
@@ -226,19 +250,14 @@ int ph_conn_put(struct ph_conn *c, const void *p, size_t n, struct ph_err *err)
     if (c->broken.kind != PH_OK)
         return conn_broken(c, err);
     c->last_progress = ph_now_ms();
-    if (n >= DIRECT_WRITE && !c->n_stops) {
-        if (ph_buf_len(&c->out))
-            ph_conn_flush(c);
-        if (!ph_buf_len(&c->out) && c->broken.kind == PH_OK) {
-            size_t w = write_some(c, from, n);
-            from += w;
-            n -= w;
-            c->out_base += w;
-        }
+    if (n >= DIRECT_WRITE && !c->n_stops && !c->full) {
+        size_t direct = write_behind(c, from, n);
+        from += direct;
+        n -= direct;
     }
     if (n && ph_buf_add(&c->out, from, n))
         return ph_fail_memory(err);
-    if (ph_buf_len(&c->out) > OUT_HIGH / 4)
+    if (ph_buf_len(&c->out) > OUT_HIGH / 4 && !c->full)
         ph_conn_flush(c);
     while (c->broken.kind == PH_OK && ph_buf_len(&c->out) > OUT_HIGH)
         if (ph_conn_turn(c, err))

@@ -58,6 +58,22 @@ static ssize_t sock_write(struct ph_stream *s, const void *p, size_t n, struct p
     }
 }
 
+static ssize_t sock_write2(struct ph_stream *s, const void *p, size_t n, const void *q, size_t m, struct ph_err *err)
+{
+    struct iovec v[2] = { { (void *)(uintptr_t)p, n }, { (void *)(uintptr_t)q, m } };
+    struct msghdr msg = { .msg_iov = v, .msg_iovlen = 2 };
+
+    for (;;) {
+        ssize_t put = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+        if (put >= 0)
+            return put;
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return PH_AGAIN;
+        if (errno != EINTR)
+            return sock_fail(err, errno, "writing");
+    }
+}
+
 static short sock_want_read(struct ph_stream *s)
 {
     return POLLIN;
@@ -77,6 +93,7 @@ static void sock_free(struct ph_stream *s)
 static const struct ph_stream_ops sock_ops = {
     .read = sock_read,
     .write = sock_write,
+    .write2 = sock_write2,
     .want_read = sock_want_read,
     .want_write = sock_want_write,
     .free = sock_free,

@@ -25,6 +25,9 @@ struct ph_stream_ops {
     ssize_t (*read)(struct ph_stream *s, void *p, size_t n, struct ph_err *err);
     /* >0 bytes taken (they may still sit in this layer: see flush), PH_AGAIN, or -1. */
     ssize_t (*write)(struct ph_stream *s, const void *p, size_t n, struct ph_err *err);
+    /* Optional, for streams that hold nothing back: p and then q in one call, as write; less than both together is all that can be
+     * taken until the descriptor is writable. */
+    ssize_t (*write2)(struct ph_stream *s, const void *p, size_t n, const void *q, size_t m, struct ph_err *err);
     /* Push what a layer holds back (deflate's block, TLS records) down: 0 done, PH_AGAIN, -1. */
     int (*flush)(struct ph_stream *s, struct ph_err *err);
     /* Input that is already decoded, or decodable without the descriptor becoming readable

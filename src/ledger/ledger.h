@@ -30,6 +30,7 @@ int ph_ledger_open(const char *dir, const char *src, const char *dst, const char
                    struct ph_err *err);
 int ph_ledger_close(struct ph_ledger *l, struct ph_err *err); /* commits what is pending; frees */
 const char *ph_ledger_path(const struct ph_ledger *l);
+bool ph_ledger_is_new(struct ph_ledger *l); /* no pair of folders is in it */
 
 /* ---- folders ---- */
 

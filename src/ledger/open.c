@@ -267,6 +267,14 @@ int ph_ledger_close(struct ph_ledger *l, struct ph_err *err)
     return r;
 }
 
+bool ph_ledger_is_new(struct ph_ledger *l)
+{
+    pthread_mutex_lock(&l->mu);
+    bool is_new = l->next_folder == 1;
+    pthread_mutex_unlock(&l->mu);
+    return is_new;
+}
+
 const char *ph_ledger_path(const struct ph_ledger *l)
 {
     return l->path;

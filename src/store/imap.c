@@ -151,7 +151,7 @@ static int imap_open(struct ph_store *base, struct ph_loop *loop, struct ph_sess
     s->base = (struct ph_session){ .ops = &session_ops, .store = base, .loop = loop };
     s->st = st;
     s->bodies.spool_fd = -1;
-    s->bodies.window = 4 << 20;
+    s->bodies.window = 16 << 20;
     if (ph_conn_open(&st->opt, loop, &s->conn, err)) {
         free(s);
         return -1;

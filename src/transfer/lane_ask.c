@@ -42,13 +42,16 @@ static int ask(struct lane *l, struct batch *b, struct ph_err *err)
     return l->src->ops->bodies_add(l->src, f->src->name, f->snap.uidvalidity, &b->uids, &f->snap, err);
 }
 
+static uint64_t most_ahead(const struct run *r)
+{
+    return r->dst_abilities & PH_AB_BATCH ? AHEAD_MESSAGES : 2 * queue_batch_messages(r);
+}
+
 int lane_take_ahead(struct lane *l, struct ph_err *err)
 {
     struct run *r = l->r;
 
-    uint64_t most = r->dst_abilities & PH_AB_BATCH ? AHEAD_MESSAGES : 2 * queue_batch_messages(r);
-
-    while (!l->first || (l->ahead_messages < most && l->ahead_bytes < AHEAD_BYTES)) {
+    while (!l->first || (l->ahead_messages < most_ahead(r) && l->ahead_bytes < AHEAD_BYTES)) {
         /* do not sleep on the queue while answers are outstanding */
         struct batch *b = queue_take(r, l->folder, !l->first && !l->first_flight);
         if (!b)

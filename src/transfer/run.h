@@ -103,7 +103,7 @@ struct run {
     pthread_cond_t changed;
     struct ph_totals totals;       /* (L) */
     int64_t started_ms, last_progress_ms, open_ms;
-    struct folder_work *folders;   /* in order */
+    struct folder_work *folders;   /* in order; (L) until they are chosen */
     struct folder_work *active;    /* (L) where lanes look first */
     uint64_t queued_messages, queued_bytes; /* (L) not taken yet */
     bool no_more;                  /* (L) the main thread queues no more */
@@ -128,7 +128,6 @@ struct run {
 /* job.c */
 void run_init(struct run *r, const struct ph_job *j);
 void run_done(struct run *r);
-int run_choose_folders(struct run *r, struct ph_err *err); /* r->folders from the lists of both sides */
 bool run_folder_dead(struct run *r, const struct folder_work *f); /* `dead` under the lock, while lanes are at work */
 
 static inline bool run_carries_flags(const struct run *r)
@@ -140,6 +139,13 @@ static inline bool run_deletes_present(const struct run *r)
 {
     return r->job->after == PH_AFTER_DELETE_PRESENT || r->job->after == PH_AFTER_DELETE_BOTH;
 }
+
+void run_first_lane(struct run *r); /* both sides are logged in for the first time; their folders are not known yet */
+
+/* folders.c */
+int run_choose_folders(struct run *r, struct ph_err *err); /* r->folders from the lists of both sides */
+int run_create_folders(struct run *r, struct ph_err *err); /* what is missing, in one flight */
+int run_subscribe_folders(struct run *r, struct ph_err *err); /* what is subscribed, while the lanes are at work */
 
 /* events.c */
 void run_event(struct run *r, struct ph_event *e);          /* takes the lock */

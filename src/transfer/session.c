@@ -1,6 +1,7 @@
 /* session.c: opening pairs of sessions, waiting, and backing off. Never a fixed sleep: waits end with the run. */
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +17,7 @@ struct opener {
     struct ph_session *s;
     struct ph_folder_list *list;
     bool status;
+    atomic_int *logged_in;     /* of the two sides; NULL: nobody counts */
     struct ph_err err;
     int result;
 };
@@ -44,6 +46,9 @@ static void open_side(struct opener *o)
         o->result = o->store->ops->open(o->store, &o->loop, &o->s, &o->err);
     if (o->result)
         name_pin_option(&o->err, o->store == o->r->job->dst);
+    /* both accounts are open: nothing a second pair of connections could fail at, so it need not wait for the lists */
+    if (o->result == 0 && o->logged_in && atomic_fetch_add(o->logged_in, 1) == 1)
+        run_first_lane(o->r);
     if (o->result == 0 && o->list)
         o->result = o->s->ops->list(o->s, o->status, o->list, &o->err);
 }
@@ -58,9 +63,11 @@ static void *open_thread(void *arg)
 int sessions_open(struct run *r, struct ph_loop *loop, struct ph_session **src, struct ph_session **dst,
                   struct ph_folder_list *src_list, struct ph_folder_list *dst_list, struct ph_err *err)
 {
+    atomic_int logged_in = 0;
     struct opener a = { .r = r, .store = r->job->src, .list = src_list, .status = true, .loop = { .cancel = r->cancel } };
     struct opener b = { .r = r, .store = r->job->dst, .list = dst_list, .status = true, .loop = { .cancel = r->cancel } };
     pthread_t t;
+    a.logged_in = b.logged_in = src_list ? &logged_in : NULL;
     bool threaded = pthread_create(&t, NULL, open_thread, &b) == 0;
 
     open_side(&a);
