@@ -85,8 +85,11 @@ static int take_keys(struct ph_text_search *s, const struct ph_text_key *keys, s
 
 struct ph_text_search *ph_text_search_new(const struct ph_text_key *keys, size_t n, struct ph_err *err)
 {
+    if (n > PH_TEXT_KEYS_MAX) {
+        ph_fail(err, PH_SCOPE_MESSAGE, PH_E_LIMIT, "a search has more than %d keys that look for text", PH_TEXT_KEYS_MAX);
+        return NULL;
+    }
     struct ph_text_search *s = calloc(1, sizeof *s);
-
     if (s)
         s->keys = calloc(n ? n : 1, sizeof *s->keys);
     if (!s || !s->keys || take_keys(s, keys, n)) {

@@ -32,7 +32,10 @@ struct ph_text_key {
 
 struct ph_text_search;
 
-/* Keys are copied. */
+/* Time is keys times octets, so there is a limit; a client that has more of them is told NO [LIMIT]. */
+#define PH_TEXT_KEYS_MAX 256
+
+/* Keys are copied. NULL: no memory, or PH_E_LIMIT. */
 struct ph_text_search *ph_text_search_new(const struct ph_text_key *keys, size_t n, struct ph_err *err);
 void ph_text_search_free(struct ph_text_search *s);
 bool ph_text_search_needs_body(const struct ph_text_search *s); /* any key but HEADER */

@@ -159,6 +159,22 @@ static void test_edges(void **state)
     ph_text_search_free(s);
 }
 
+static void test_too_many(void **state)
+{
+    struct ph_text_key many[PH_TEXT_KEYS_MAX + 1];
+    struct ph_err err;
+
+    for (int i = 0; i <= PH_TEXT_KEYS_MAX; i++)
+        many[i] = (struct ph_text_key){ PH_TEXT_TEXT, { "", 0 }, { i % 2 ? "heuhaufen" : "nowhere", i % 2 ? 9 : 7 } };
+    assert_null(ph_text_search_new(many, PH_TEXT_KEYS_MAX + 1, &err));
+    assert_int_equal(err.kind, PH_E_LIMIT);
+    struct ph_text_search *s = ph_text_search_new(many, PH_TEXT_KEYS_MAX, &err);
+    run(s, message, sizeof message - 1, 50);
+    for (size_t i = 0; i < PH_TEXT_KEYS_MAX; i++)
+        assert_int_equal(ph_text_search_hit(s, i), i % 2);
+    ph_text_search_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +182,7 @@ int main(void)
         cmocka_unit_test(test_each),
         cmocka_unit_test(test_stops),
         cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests_name("mail/search", tests, NULL, NULL);
 }
