@@ -18,21 +18,26 @@ bool status_is_known(const struct ph_folder *f, unsigned items)
     return f->has_counts || !(items & COUNTED);
 }
 
-static void count(const struct ph_snapshot *snap, bool exact_size, struct ph_folder *f, uint32_t *recent)
+static void count(const struct ph_snapshot *snap, bool sizes, struct ph_folder *f, uint32_t *recent)
 {
-    f->unseen = f->deleted = *recent = 0;
-    f->deleted_size = 0;
-    f->size = exact_size ? 0 : f->size;
+    uint32_t unseen = 0, deleted = 0;
+    uint64_t size = 0, deleted_size = 0;
+
     for (size_t i = 0; i < snap->n; i++) {
         const struct ph_row *r = ph_snapshot_row(snap, i);
-        f->unseen += !(r->flags & PH_F_SEEN);
+        unseen += !(r->flags & PH_F_SEEN);
         *recent += !!(r->flags & PH_F_RECENT);
-        if (exact_size)
-            f->size += r->size;
+        size += r->size;
         if (r->flags & PH_F_DELETED) {
-            f->deleted++;
-            f->deleted_size += r->size;
+            deleted++;
+            deleted_size += r->size;
         }
+    }
+    f->unseen = unseen;
+    f->deleted = deleted;
+    if (sizes) {
+        f->size = size;
+        f->deleted_size = deleted_size;
     }
     f->has_counts = true;
 }

@@ -133,6 +133,8 @@ static int fill_list(struct memory_store *st, bool status, struct ph_folder_list
     out->prefix = prefix;
     out->delim = st->opt.delim;
     for (struct memory_folder *f = st->folders; f; f = f->next) {
+        if (!ph_memory_may(st, f, "l"))
+            continue;
         struct ph_folder *o = &out->f[out->n++];
         o->name = o->wire = ph_arena_strdup(&out->arena, ph_str(f->name));
         if (!o->name)
@@ -141,8 +143,12 @@ static int fill_list(struct memory_store *st, bool status, struct ph_folder_list
         o->attrs = f->attrs | (f->subscribed ? PH_MA_SUBSCRIBED : 0) |
                    (has_children(st, f) ? PH_MA_HASCHILDREN : PH_MA_HASNOCHILDREN);
         o->size = UINT64_MAX;
-        if (status && !(f->attrs & (PH_MA_NOSELECT | PH_MA_NONEXISTENT)))
+        if (!status || f->attrs & (PH_MA_NOSELECT | PH_MA_NONEXISTENT))
+            continue;
+        if (ph_memory_may(st, f, "r"))
             fill_status(st, o, f, &out->arena);
+        else
+            ph_memory_denied(f->name, &o->status_err);
     }
     return 0;
 }
