@@ -111,7 +111,7 @@ static int fill_snapshot(struct memory_store *st, const struct memory_scan *sc, 
         for (size_t i = 0; i < f->n_gone; i++)
             if (f->gone[i].modseq > sc->req.changed_since && ph_numset_add(sc->req.vanished, f->gone[i].uid))
                 return -1;
-    if (sc->req.read_write && sc->req.want & PH_WANT_FLAGS && !sc->req.uids)
+    if (sc->req.read_write && !sc->req.uids)
         f->told = f->uidnext;
     out->uidvalidity = f->uidvalidity;
     out->uidnext = f->uidnext;
