@@ -73,15 +73,15 @@ class Examples(unittest.TestCase):
         db.commit()
         with imaplib.IMAP4('127.0.0.1', self.serve(self.build('sqlite_server', 'sqlite3'), notes)) as client:
             client.login('bo', 'secret')
-            self.assertEqual(client.select()[1], [b'1'])
-            self.assertTrue(client.is_readonly)
+            self.assertRaises(imaplib.IMAP4.readonly, client.select)
+            self.assertEqual(client.select(readonly=True)[1], [b'1'])
             text = client.uid('fetch', '7', '(BODY[])')[1][0][1]
             self.assertIn(b'Subject: Milk and eggs\r\n', text)
             self.assertTrue(text.endswith(b'\r\n\r\nPlease.\r\nBo'))
             db.execute("insert into notes values (9, 'bo@example.org', 'Bread', 'x', 1700000001)")
             db.commit()
             client.noop()
-            self.assertEqual(client.response('EXISTS')[1], [b'1', b'2'][1:])
+            self.assertEqual(client.response('EXISTS')[1][-1], b'2')
             self.assertEqual(client.uid('search', None, 'SUBJECT', 'bread')[1], [b'9'])
         db.close()
 
@@ -97,7 +97,7 @@ class Examples(unittest.TestCase):
         self.assertRegex(out, r'(?m)^3 BAD ')
         self.assertRegex(out, r'(?m)^5 OK ')
         states = [line.split(' -> ')[1] for line in said.stderr.splitlines()]
-        self.assertEqual(states[-3:], ['Selected', 'Logout', 'ConnectionClosed'])
+        self.assertEqual(states[-3:], ['Authenticated', 'Logout', 'ConnectionClosed'])
 
 
 if __name__ == '__main__':
