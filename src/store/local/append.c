@@ -28,8 +28,7 @@ int ph_local_append_open(struct ph_session *base, const char *folder, size_t n, 
     if (ph_local_begin(s, err))
         return -1;
     a = calloc(1, sizeof *a);
-    if (!a || !(a->folder = strdup(folder)) || !(a->m = calloc(n, sizeof *a->m)) ||
-        !(a->uids = calloc(n, sizeof *a->uids)) || !(a->md = EVP_MD_CTX_new())) {
+    if (!a || !(a->folder = strdup(folder)) || !(a->md = EVP_MD_CTX_new())) {
         ph_local_append_free(a);
         return ph_fail_memory(err);
     }
@@ -223,6 +222,27 @@ static int check_head(struct ph_append *a, const struct ph_message *m, struct ph
     return a->n == 0 || m->size > SPILL ? look(a, m->size, err) : 0;
 }
 
+/* For one more; whoever opens a batch may not know how many there will be, so the bound is not reserved. */
+static int room(struct ph_append *a)
+{
+    size_t cap = a->cap ? 2 * a->cap : 4;
+
+    if (a->n < a->cap)
+        return 0;
+    struct local_incoming *m = realloc(a->m, cap * sizeof *m);
+    if (m)
+        a->m = m;
+    uint32_t *uids = realloc(a->uids, cap * sizeof *uids);
+    if (uids)
+        a->uids = uids;
+    if (!m || !uids)
+        return -1;
+    memset(a->m + a->cap, 0, (cap - a->cap) * sizeof *m);
+    memset(a->uids + a->cap, 0, (cap - a->cap) * sizeof *uids);
+    a->cap = cap;
+    return 0;
+}
+
 int ph_local_append_message(struct ph_append *a, const struct ph_message *m, struct ph_err *err)
 {
     struct ph_err why;
@@ -235,7 +255,7 @@ int ph_local_append_message(struct ph_append *a, const struct ph_message *m, str
         (a->n && a->m[a->n - 1].size != UINT64_MAX && a->m[a->n - 1].got < a->m[a->n - 1].size))
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "append_message out of order");
     ph_err_clear(&why);
-    if (end_message(a, &why) || check_head(a, m, &why))
+    if (end_message(a, &why) || check_head(a, m, &why) || (room(a) && ph_fail_memory(&why)))
         return refuse(a, &why, err);
     struct local_incoming *in = &a->m[a->n++];
     *in = (struct local_incoming){ .size = m->size, .off = ph_buf_len(&a->buf), .flags = m->flags & 0x1f };

@@ -23,7 +23,7 @@ struct ph_append { /* only this store's; each kind of store has its own */
     char *folder;
     struct local_where where, replaces;
     uint32_t replaces_validity, replaces_uid;
-    size_t n_messages, n;     /* n: begun */
+    size_t n_messages, n, cap; /* n: begun */
     struct local_incoming *m;
     struct ph_buf buf;        /* records that are in no pack yet: from message `first` on */
     size_t first;
