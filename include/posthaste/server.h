@@ -91,6 +91,7 @@ struct ph_server_config {
     const char *greeting;       /* text of the greeting; NULL: "HOST ready" */
     const char *name, *version; /* for ID; NULL: "Posthaste" and the library's */
     bool cleartext_login;       /* take passwords on connections without TLS; else LOGINDISABLED there. Local sockets always may */
+    bool hashed_verifiers;      /* verifier never has a clear password: CRAM-MD5 and DIGEST-MD5, which need it, are not offered */
     const char *preauth_user;   /* of listeners with PH_LISTEN_PREAUTH */
     struct ph_server_limits limits;
     struct ph_server_callbacks calls;

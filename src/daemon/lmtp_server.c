@@ -47,16 +47,24 @@ static bool have_user(void *ctx, const char *user)
 {
     struct ph_lmtp_server *s = ctx;
 
-    if (s->o.users)
-        return ph_users_have(s->o.users, user);
-    return s->o.config->any_user || ph_accounts_have(s->o.accounts, user);
+    return s->o.users ? ph_users_have(s->o.users, user) : ph_accounts_have(s->o.accounts, user);
+}
+
+static bool anybody(void *ctx, const char *user)
+{
+    return true;
 }
 
 static int on_recipient(void *ctx, const char *local, const char *domain, struct ph_arena *arena, const char **user, struct ph_err *err)
 {
     struct lmtp_session *c = ctx;
+    const struct ph_daemon_config *config = c->server->o.config;
 
-    return ph_recipient_find(local, domain, c->server->o.config->recipient_delimiter, have_user, c->server, arena, user, err);
+    if (ph_recipient_find(local, domain, config->recipient_delimiter, have_user, c->server, arena, user, err) == 0)
+        return 0;
+    if (!config->any_user || err->kind != PH_E_NOTFOUND)
+        return -1;
+    return ph_recipient_find(local, "", "", anybody, NULL, arena, user, err);
 }
 
 static int on_begin(void *ctx, const char *from, const char *client, struct ph_err *err)

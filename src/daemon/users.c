@@ -196,15 +196,35 @@ bool ph_users_have(struct ph_users *u, const char *name)
     return found;
 }
 
-bool ph_users_all_scram(struct ph_users *u)
+static bool all(struct ph_users *u, bool (*has)(const struct ph_users_entry *e), bool of_nobody)
 {
     struct ph_users_table *t = current(u);
-    bool all = true;
+    bool rc = t->n || of_nobody;
 
-    for (size_t i = 0; i < t->n; i++)
-        all = all && t->entry[i].scram_sha256 && t->entry[i].scram_sha1;
+    for (size_t i = 0; rc && i < t->n; i++)
+        rc = has(&t->entry[i]);
     ph_users_table_unref(t);
-    return all;
+    return rc;
+}
+
+static bool has_plain(const struct ph_users_entry *e)
+{
+    return e->plain;
+}
+
+static bool has_scram(const struct ph_users_entry *e)
+{
+    return e->plain || (e->scram_sha256 && e->scram_sha1);
+}
+
+bool ph_users_all_scram(struct ph_users *u)
+{
+    return all(u, has_scram, true);
+}
+
+bool ph_users_all_plain(struct ph_users *u)
+{
+    return all(u, has_plain, false);
 }
 
 static const char *scram_for(struct ph_users *u, const struct ph_users_table *t, enum ph_verifier_kind kind,
@@ -236,7 +256,17 @@ int ph_users_verifier(struct ph_users *u, const char *name, struct ph_server_ver
     if (!l)
         return -1;
     struct ph_users_table *t = current(u);
-    const struct ph_users_entry *e = ph_users_table_find(t, name);
+    const struct ph_users_entry *e = ph_users_table_find(t, name), *like = e ? e : stand_in(t, name);
+    if (like && like->plain) {
+        int rc = -1;
+        ph_buf_clear(&l->sha256);
+        if (e && ph_buf_add_z(&l->sha256, e->plain) == 0) {
+            v->password = ph_buf_z(&l->sha256);
+            rc = 0;
+        }
+        ph_users_table_unref(t);
+        return rc;
+    }
     v->scram_sha256 = scram_for(u, t, PH_VERIFIER_SCRAM_SHA256, e, name, &l->sha256);
     v->scram_sha1 = scram_for(u, t, PH_VERIFIER_SCRAM_SHA1, e, name, &l->sha1);
     ph_users_table_unref(t);

@@ -31,13 +31,14 @@ int ph_users_new(const char *path, void (*warn)(void *ctx, const char *text), vo
 void ph_users_free(struct ph_users *u); /* when no other thread uses it */
 /* 0 right, -1 wrong; a user that does not exist costs as much as one that does. */
 int ph_users_check(struct ph_users *u, const char *name, struct ph_str password);
-/* For mechanisms that need one. Always 0: a user who does not exist, or has no such verifier, gets one that nothing fits. The strings
- * live until the same thread calls again. */
+/* For mechanisms that need one. A user who does not exist, or has no such verifier, gets one that nothing fits, or -1 where others have
+ * their password in the file and the server pretends by itself. The strings live until the same thread calls again. */
 int ph_users_verifier(struct ph_users *u, const char *name, struct ph_server_verifier *v);
 bool ph_users_have(struct ph_users *u, const char *name);
 
-/* Has everybody both SCRAM verifiers? Else SCRAM should not be offered: clients would choose it and fail. */
+/* Can everybody log in by SCRAM, by CRAM-MD5? Else it should not be offered: clients would choose it and fail. */
 bool ph_users_all_scram(struct ph_users *u);
+bool ph_users_all_plain(struct ph_users *u);
 
 bool ph_user_name_ok(const char *name);
 

@@ -51,6 +51,8 @@ static int take_verifiers(char *text, struct ph_users_entry *e, const char *path
             e->scram_sha256 = value;
         if (kind == PH_VERIFIER_SCRAM_SHA1)
             e->scram_sha1 = value;
+        if (kind == PH_VERIFIER_PLAIN)
+            e->plain = value;
         if (!e->main || kind == PH_VERIFIER_SCRAM_SHA256) {
             e->kind = kind;
             e->main = value;

@@ -13,6 +13,7 @@ struct ph_users_entry {
     enum ph_verifier_kind kind;             /* of main: what a clear password is held against */
     const char *main;
     const char *scram_sha256, *scram_sha1;  /* NULL: none */
+    const char *plain;                      /* the password itself; NULL */
 };
 
 struct ph_users_table {

@@ -81,7 +81,7 @@ static int check_external(void *ctx, const char *authzid)
 
 /* ---- what is offered ---- */
 
-enum needs { NEEDS_VERIFIER, NEEDS_BINDING, NEEDS_PASSWORD, NEEDS_TOKEN, NEEDS_EXTERNAL };
+enum needs { NEEDS_VERIFIER, NEEDS_CLEAR, NEEDS_BINDING, NEEDS_PASSWORD, NEEDS_TOKEN, NEEDS_EXTERNAL };
 
 static const struct {
     const char *name;
@@ -91,7 +91,7 @@ static const struct {
 } mechanisms[] = {
     { "SCRAM-SHA-256-PLUS", NEEDS_BINDING },      { "SCRAM-SHA-1-PLUS", NEEDS_BINDING },
     { "SCRAM-SHA-256", NEEDS_VERIFIER },          { "SCRAM-SHA-1", NEEDS_VERIFIER },
-    { "CRAM-MD5", NEEDS_VERIFIER },               { "DIGEST-MD5", NEEDS_VERIFIER, false, true },
+    { "CRAM-MD5", NEEDS_CLEAR },                  { "DIGEST-MD5", NEEDS_CLEAR, false, true },
     { "PLAIN", NEEDS_PASSWORD, true },            { "LOGIN", NEEDS_PASSWORD, true },
     { "OAUTHBEARER", NEEDS_TOKEN, true },         { "XOAUTH2", NEEDS_TOKEN, true },
     { "EXTERNAL", NEEDS_EXTERNAL },
@@ -112,6 +112,8 @@ static bool available(const struct session *s, enum needs n)
     switch (n) {
     case NEEDS_VERIFIER:
         return c->verifier;
+    case NEEDS_CLEAR:
+        return c->verifier && !s->server->config.hashed_verifiers;
     case NEEDS_BINDING:
         return c->verifier && get_binding(s, &info);
     case NEEDS_PASSWORD:

@@ -64,6 +64,7 @@ static int make_server(struct daemon *d, struct ph_err *err)
         return ph_fail_memory(err);
     d->logins = (struct ph_logins){ .config = c, .users = d->users, .throttle = d->throttle };
     ph_logins_install(&d->logins, &sc);
+    sc.hashed_verifiers = d->users && !ph_users_all_plain(d->users);
     if (ph_server_new(&sc, &d->server, err))
         return -1;
     if (c->tls_cert && ph_server_set_tls(d->server, c->tls_cert, c->tls_key, c->tls_client_ca, err))

@@ -53,7 +53,7 @@ static void test_octets_behind_a_nul_count(void **state)
 static void test_what_is_no_verifier(void **state)
 {
     static const char *const wrong[] = {
-        "", "pencil", "{PLAIN}pencil", "{SCRAM-SHA-256}", "{SCRAM-SHA-256}" SHA1, "{SCRAM-SHA-1}" SHA256,
+        "", "pencil", "{PLAIN}", "{SSHA}c2VjcmV0", "{SCRAM-SHA-256}", "{SCRAM-SHA-256}" SHA1, "{SCRAM-SHA-1}" SHA256,
         "{SCRAM-SHA-1}0,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
         "{SCRAM-SHA-1}99999999,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=", /* past our limit */
         "{SCRAM-SHA-1}" SHA1 ",", "{SCRAM-SHA-1}4096,,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
@@ -135,6 +135,7 @@ static void test_the_file(void **state)
     assert_true(ph_users_have(u, "anna"));
     assert_false(ph_users_have(u, "Anna"));
     assert_false(ph_users_all_scram(u)); /* b has none */
+    assert_false(ph_users_all_plain(u));
     assert_int_equal(ph_users_verifier(u, "anna", &v), 0);
     assert_string_equal(v.scram_sha256, SHA256);
     assert_string_equal(v.scram_sha1, SHA1);
@@ -249,6 +250,25 @@ static void test_wrong_files(void **state)
     }
 }
 
+static void test_clear_passwords(void **state)
+{
+    struct place p;
+    struct ph_users *u = users_of(&p, "anna:{PLAIN}pencil\nberta:{PLAIN}pen{cil}\n");
+    struct ph_server_verifier v;
+
+    assert_non_null(u);
+    assert_true(ph_users_all_plain(u));
+    assert_true(ph_users_all_scram(u));
+    assert_int_equal(ph_users_check(u, "anna", PH_STR("pencil")), 0);
+    assert_int_equal(ph_users_check(u, "anna", PH_STR("pencils")), -1);
+    assert_int_equal(ph_users_verifier(u, "berta", &v), 0);
+    assert_string_equal(v.password, "pen{cil}");
+    assert_null(v.scram_sha1);
+    assert_int_equal(ph_users_verifier(u, "carla", &v), -1);
+    ph_users_free(u);
+    remove_place(&p);
+}
+
 static void test_nobody_in_the_file(void **state)
 {
     struct place p;
@@ -275,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_changes_are_seen),
         cmocka_unit_test(test_setting_keeps_the_rest),
         cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_clear_passwords),
         cmocka_unit_test(test_nobody_in_the_file),
     };
 
