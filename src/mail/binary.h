@@ -24,7 +24,7 @@ struct ph_binary {
  * PH_E_UNSUPPORTED, code "UNKNOWN-CTE", to be said in the NO. */
 int ph_binary_init(struct ph_binary *b, enum ph_cte cte, uint64_t origin, uint64_t length, struct ph_err *err);
 void ph_binary_done(struct ph_binary *b);
-/* n octets more of the encoded body; what falls into the range is added to out (NULL: measuring). At most n + 100 octets. */
+/* n octets more of the encoded body; what falls into the range is added to out (NULL: measuring). At most n + 1100 octets. */
 int ph_binary_feed(struct ph_binary *b, const char *p, size_t n, struct ph_buf *out);
 int ph_binary_finish(struct ph_binary *b, struct ph_buf *out);
 /* The range is complete: more octets would only count for size. */
