@@ -78,7 +78,7 @@ void append_abort(struct session *s)
 
 static int insert_right(struct session *s, struct session_append *a, struct ph_session *store, struct ph_err *err)
 {
-    strcpy(a->rights, PH_RIGHTS_ALL);
+    memcpy(a->rights, PH_RIGHTS_ALL, sizeof PH_RIGHTS_ALL);
     if (s->user->serve->my_rights && s->user->serve->my_rights(store, a->folder, a->rights, err))
         return -1;
     if (!strchr(a->rights, 'i'))

@@ -109,13 +109,14 @@ static struct mailbox *find_or_make(struct server_user *u, const char *name)
     for (m = u->mailboxes; m; m = m->next)
         if (strcmp(m->name, name) == 0)
             break;
-    if (!m && (m = new_mailbox(u, name))) {
+    if (m) {
+        m->refs++;
+    } else if ((m = new_mailbox(u, name)) != NULL) {
+        m->refs = 1; /* before there is a look at those that nobody has */
         m->next = u->mailboxes;
         u->mailboxes = m;
         old = surplus(u);
     }
-    if (m)
-        m->refs++;
     pthread_mutex_unlock(&u->mailboxes_lock);
     if (old)
         free_mailbox(old);
