@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dirs[16][128];
+static char dirs[64][128];
 static size_t n_dirs;
 static pid_t owner;
 
@@ -34,7 +34,7 @@ const char *rig_dir(void)
 {
     const char *base = getenv("TMPDIR");
 
-    if (n_dirs == 16)
+    if (n_dirs == 64)
         return NULL;
     if (!n_dirs) {
         owner = getpid();

@@ -235,6 +235,7 @@ int ph_local_enter(struct local_user *u, struct ph_err *err);
 void ph_local_leave(struct local_user *u);
 /* By one who has entered: close the files, unless somebody else works on them. True: they are closed (or never were open). */
 bool ph_local_close_alone(struct local_user *u);
+void ph_local_take_off_idle(struct local_user *u); /* under root.mu */
 int ph_local_sync_dir(const char *path, struct ph_err *err);
 int ph_local_make_dir(const char *path, struct ph_err *err);
 

@@ -232,8 +232,10 @@ int ph_local_user_get(struct ph_local_root *root, const char *name, bool create,
 
 /* ---- open and closed ---- */
 
-static void take_off_idle(struct ph_local_root *root, struct local_user *u)
+void ph_local_take_off_idle(struct local_user *u)
 {
+    struct ph_local_root *root = u->root;
+
     if (!u->idle)
         return;
     *(u->idle_prev ? &u->idle_prev->idle_next : &root->idle_first) = u->idle_next;
@@ -249,7 +251,7 @@ int ph_local_enter(struct local_user *u, struct ph_err *err)
 
     pthread_mutex_lock(&root->mu);
     u->in_use++;
-    take_off_idle(root, u);
+    ph_local_take_off_idle(u);
     pthread_mutex_unlock(&root->mu);
     pthread_mutex_lock(&u->open_mu);
     if (!u->open && (r = ph_local_user_open(u, err)) == 0) {
@@ -301,7 +303,7 @@ void ph_local_leave(struct local_user *u)
         if (root->n_open > root->opt.open_users && root->idle_first) {
             oldest = root->idle_first;
             oldest->in_use++;
-            take_off_idle(root, oldest);
+            ph_local_take_off_idle(oldest);
         }
         pthread_mutex_unlock(&root->mu);
         if (oldest)

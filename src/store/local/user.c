@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/local/cache.h"
+#include "store/local/check.h"
 #include "store/local/private.h"
 
 #define READERS_KEPT 4
@@ -39,18 +40,12 @@ static int want_wal(struct local_db *db, struct ph_err *err)
     return r;
 }
 
-static int open_writer(struct local_user *u, bool create, struct ph_err *err)
+int ph_local_open_index(struct local_user *u, const char *path, bool wal, struct ph_err *err)
 {
-    char *path = path_of(u, "index.sqlite");
-
-    if (!path)
-        return ph_fail_memory(err);
-    int r = ph_local_db_open(path, create, &u->db, err);
-    free(path);
-    if (r)
+    if (ph_local_db_open(path, true, &u->db, err))
         return -1;
     /* WAL: a commit is one sync, and readers do not wait. FULL: it is on disk when it returns. */
-    if (want_wal(&u->db, err) || ph_local_script(&u->db, "PRAGMA synchronous=FULL", err)) {
+    if ((wal && want_wal(&u->db, err)) || ph_local_script(&u->db, "PRAGMA synchronous=FULL", err)) {
         ph_local_db_close(&u->db);
         return -1;
     }
@@ -58,8 +53,17 @@ static int open_writer(struct local_user *u, bool create, struct ph_err *err)
     return 0;
 }
 
+static int open_writer(struct local_user *u, struct ph_err *err)
+{
+    char *path = path_of(u, "index.sqlite");
+    int r = path ? ph_local_open_index(u, path, true, err) : ph_fail_memory(err);
+
+    free(path);
+    return r;
+}
+
 /* The row of the account and the INBOX; what another process has made meanwhile stays. */
-static int fill(struct local_user *u, struct ph_err *err)
+int ph_local_fill_index(struct local_user *u, struct ph_err *err)
 {
     int64_t n, id;
 
@@ -108,8 +112,8 @@ int ph_local_user_make(struct local_user *u, struct ph_err *err)
                     touch(u, "changed", NULL, err)
                 ? -1
                 : 0;
-    if (!r && (r = open_writer(u, true, err)) == 0) {
-        r = ph_local_schema(&u->db, err) || fill(u, err) ? -1 : 0;
+    if (!r && (r = open_writer(u, err)) == 0) {
+        r = ph_local_schema(&u->db, err) || ph_local_fill_index(u, err) ? -1 : 0;
         ph_local_db_close(&u->db);
     }
     if (!r)
@@ -159,10 +163,10 @@ int ph_local_user_open(struct local_user *u, struct ph_err *err)
             err->retry = PH_RETRY_LATER;
         return -1;
     }
-    if (open_writer(u, false, err) == 0) {
+    if (open_writer(u, err) == 0) {
         int64_t n = 0;
         if (ph_local_schema(&u->db, err) == 0 && local_number(&u->db, err, &n, "SELECT count(*) FROM state") >= 0 &&
-            (n || fill(u, err) == 0))
+            (n || ph_local_fill_index(u, err) == 0))
             return 0;
         ph_local_db_close(&u->db);
     }
