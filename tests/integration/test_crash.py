@@ -223,11 +223,12 @@ class Crash(unittest.TestCase):
             return
         uid = min(client.state[box])
         c.select(box)
-        answer = c.uid('STORE', str(uid), '(UNCHANGEDSINCE 999999999)', 'FLAGS', '(probe)')
+        word = 'even' if 'odd' in client.state[box][uid][1] else 'odd'     # something else than there is
+        answer = c.uid('STORE', str(uid), '(UNCHANGEDSINCE 999999999)', 'FLAGS', f'({word})')
         told = int(re.search(rb'MODSEQ \((\d+)\)', answer[1][0]).group(1))
         self.assertGreater(told, client.modseq[box])
         client.modseq[box] = told
-        client.state[box][uid] = (client.state[box][uid][0], frozenset(['probe']))
+        client.state[box][uid] = (client.state[box][uid][0], frozenset([word]))
 
     def test_kill(self):
         clients = [Client(self, u, i) for u in self.users for i in range(CLIENTS)]
