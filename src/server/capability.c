@@ -31,7 +31,7 @@ static void before_login(struct session *s)
 
 enum needs { /* beyond the command */
     N_NOTHING, N_MODSEQ, N_QRESYNC, N_UIDS, N_SPECIAL_USE, N_OBJECTID, N_SAVEDATE, N_MOVE, N_QUOTA, N_ACL, N_METADATA,
-    N_QUOTA_STORAGE, N_QUOTA_MESSAGE, N_QUOTA_MAILBOX, N_QUOTA_ANNOTATION, N_QUOTA_SET,
+    N_WATCH, N_QUOTA_STORAGE, N_QUOTA_MESSAGE, N_QUOTA_MAILBOX, N_QUOTA_ANNOTATION, N_QUOTA_SET,
     N_BINARY, N_CREATE_SPECIAL_USE, N_REPLACE, N_DEFLATE, N_MULTIAPPEND,
 };
 
@@ -77,7 +77,7 @@ static const struct {
     { "THREAD=REFERENCES", PH_CMD_THREAD },
     { "MULTISEARCH", PH_CMD_ESEARCH },
     { "INPROGRESS", PH_CMD_SEARCH },
-    { "NOTIFY", PH_CMD_NOTIFY },
+    { "NOTIFY", PH_CMD_NOTIFY, N_WATCH },
     { "QUOTA", PH_CMD_GETQUOTA, N_QUOTA },
     { "QUOTA=RES-STORAGE", PH_CMD_GETQUOTA, N_QUOTA_STORAGE },
     { "QUOTA=RES-MESSAGE", PH_CMD_GETQUOTA, N_QUOTA_MESSAGE },
@@ -124,6 +124,8 @@ static bool has(const struct session *s, enum needs n)
         return has(s, N_QUOTA) && (u->serve_abilities & PH_SV_QUOTA_ANNOTATION);
     case N_QUOTA_SET:
         return has(s, N_QUOTA) && u->serve->set_quota;
+    case N_WATCH:
+        return u->watched;
     case N_ACL:
         return u->serve->get_acl && u->serve->my_rights;
     case N_METADATA:

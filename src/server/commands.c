@@ -54,6 +54,7 @@ static const struct {
     { PH_CMD_MYRIGHTS, cmd_myrights },
     { PH_CMD_GETMETADATA, cmd_getmetadata },
     { PH_CMD_SETMETADATA, cmd_setmetadata },
+    { PH_CMD_NOTIFY, cmd_notify },
     { PH_CMD_FETCH, cmd_fetch },
     { PH_CMD_SEARCH, cmd_search },
     { PH_CMD_SORT, cmd_sort },

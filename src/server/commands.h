@@ -28,6 +28,9 @@ session_handler cmd_create, cmd_delete, cmd_rename, cmd_subscribe, cmd_unsubscri
     cmd_namespace;
 /* messages */
 session_handler cmd_fetch, cmd_search, cmd_sort, cmd_thread, cmd_esearch;
+/* `* n FETCH (…)` with these items of these messages of the view; nothing of it sets \Seen. For NOTIFY. */
+int fetch_uids(struct session *s, const struct ph_fetch_att *atts, size_t n, const struct ph_numset *uids,
+               struct ph_err *err);
 /* the account */
 session_handler cmd_getquota, cmd_getquotaroot, cmd_setquota, cmd_setacl, cmd_deleteacl, cmd_getacl, cmd_listrights,
     cmd_myrights, cmd_getmetadata, cmd_setmetadata, cmd_notify;

@@ -366,6 +366,19 @@ out:
     return rc;
 }
 
+static void free_fetch(struct fetch *f)
+{
+    if (f->reader.store)
+        reader_done(&f->reader);
+    batch_done(&f->batch);
+    free(f->items);
+    ph_buf_done(&f->texts);
+    ph_buf_done(&f->piece);
+    ph_numset_done(&f->seen);
+    ph_numset_done(&f->told);
+    ph_numset_done(&f->later);
+}
+
 int cmd_fetch(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     struct fetch f = { .s = s, .c = c, .atts = c->fetch.atts, .n = c->fetch.n };
@@ -376,14 +389,31 @@ int cmd_fetch(struct session *s, struct ph_command *c, struct ph_err *err)
         return -1;
     reader_init(&f.reader, f.store, s->view->name, s->view->uidvalidity);
     rc = fetch(&f, err);
-    if (f.reader.store)
-        reader_done(&f.reader);
-    batch_done(&f.batch);
-    free(f.items);
-    ph_buf_done(&f.texts);
-    ph_buf_done(&f.piece);
-    ph_numset_done(&f.seen);
-    ph_numset_done(&f.told);
-    ph_numset_done(&f.later);
+    free_fetch(&f);
+    return rc;
+}
+
+int fetch_uids(struct session *s, const struct ph_fetch_att *atts, size_t n, const struct ph_numset *uids,
+               struct ph_err *err)
+{
+    struct ph_command as_uid_fetch = { .id = PH_CMD_FETCH, .name = PH_STR("FETCH"), .uid = true };
+    struct fetch f = { .s = s, .c = &as_uid_fetch, .atts = atts, .n = n, .tell_uid = !(s->enabled & PH_EN_UIDONLY) };
+    int rc = -1;
+
+    f.store = session_store(s, err);
+    if (!f.store)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (atts[i].what == PH_FA_UID)
+            f.tell_uid = false;
+    reader_init(&f.reader, f.store, s->view->name, s->view->uidvalidity);
+    f.items = calloc(n, sizeof *f.items);
+    if (f.items) {
+        fetch_plan(&f);
+        rc = tell_all(&f, uids, err);
+    } else {
+        ph_fail_memory(err);
+    }
+    free_fetch(&f);
     return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "server/commands.h"
 #include "server/names.h"
+#include "server/notify.h"
 #include "server/rights.h"
 #include "server/sync.h"
 #include "server/user.h"
@@ -62,13 +63,17 @@ static void answer_created(struct session *s, struct ph_command *c, struct ph_se
     ph_writer_done(&code);
 }
 
-static int create(struct ph_session *ps, const char *name, uint32_t special, struct ph_err *err)
+static int create(struct session *s, struct ph_session *ps, const char *name, uint32_t special, struct ph_err *err)
 {
+    struct notify_doing doing = { .name = name, .what = PH_WATCH_FOLDERS };
     struct ph_err result = { 0 };
 
     if (!ps->ops->create)
         return unsupported(err);
-    if (ps->ops->create(ps, &name, &special, 1, &result, err))
+    notify_begin(s, &doing);
+    int r = ps->ops->create(ps, &name, &special, 1, &result, err);
+    notify_end(s, &doing);
+    if (r)
         return -1;
     if (result.kind == PH_OK)
         return 0;
@@ -87,7 +92,7 @@ int cmd_create(struct session *s, struct ph_command *c, struct ph_err *err)
     if (strcmp(name, "INBOX") == 0)
         return refuse(err, PH_E_EXISTS, "ALREADYEXISTS", "INBOX exists already");
     if (take_uses(s, &c->mailbox.use, &special, err) || rights_check_parent(s, name, err) ||
-        create(ps, name, special, err))
+        create(s, ps, name, special, err))
         return -1;
     names_tell_old(s, c->mailbox.name, name, 0);
     answer_created(s, c, ps, name);
@@ -143,7 +148,13 @@ int cmd_delete(struct session *s, struct ph_command *c, struct ph_err *err)
         return refuse(err, PH_E_REFUSED, "CANNOT", "INBOX cannot be deleted");
     if (!ps->ops->remove)
         return unsupported(err);
-    if (check_children(ps, name, err) || rights_check(s, c->id, name, err) || ps->ops->remove(ps, name, err))
+    if (check_children(ps, name, err) || rights_check(s, c->id, name, err))
+        return -1;
+    struct notify_doing doing = { .name = name, .what = PH_WATCH_FOLDERS };
+    notify_begin(s, &doing);
+    int r = ps->ops->remove(ps, name, err);
+    notify_end(s, &doing);
+    if (r)
         return -1;
     mailbox_changed(s->user, name);
     names_tell_old(s, c->mailbox.name, name, PH_MA_NONEXISTENT);
@@ -204,7 +215,7 @@ static int rename_inbox(struct session *s, struct ph_session *ps, const char *to
 {
     struct ph_err ignored;
 
-    if (create(ps, to, 0, err))
+    if (create(s, ps, to, 0, err))
         return -1;
     if (move_all(s, ps, to, err)) {
         /* Nothing has been moved, or everything has and the rest failed: a mailbox with messages in it stays. */
@@ -245,7 +256,11 @@ int cmd_rename(struct session *s, struct ph_command *c, struct ph_err *err)
     } else {
         if (!ps->ops->rename)
             return unsupported(err);
-        if (ps->ops->rename(ps, from, to, err))
+        struct notify_doing doing = { .name = from, .to = to, .delim = delim, .what = PH_WATCH_FOLDERS };
+        notify_begin(s, &doing);
+        int r = ps->ops->rename(ps, from, to, err);
+        notify_end(s, &doing);
+        if (r)
             return -1;
         mailbox_renamed(s->user, from, to, delim);
         view_follow(s);
@@ -269,7 +284,11 @@ static int subscribe(struct session *s, struct ph_command *c, bool on, struct ph
         return unsupported(err);
     if (on && rights_check(s, c->id, name, err))
         return -1;
-    if (ps->ops->subscribe(ps, &name, 1, on, &result, err))
+    struct notify_doing doing = { .name = name, .what = PH_WATCH_SUBSCRIPTIONS };
+    notify_begin(s, &doing);
+    int r = ps->ops->subscribe(ps, &name, 1, on, &result, err);
+    notify_end(s, &doing);
+    if (r)
         return -1;
     if (result.kind != PH_OK) {
         *err = result;

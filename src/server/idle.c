@@ -35,7 +35,7 @@ void idle_end(struct session *s)
     if (s->mode != MODE_IDLE)
         return;
     s->mode = MODE_COMMAND;
-    if (s->view && !s->notify)
+    if (s->view)
         mailbox_unlisten(s->view->mailbox, s);
     atomic_fetch_sub(&s->server->count.idling, 1);
     free(s->idle_tag);
@@ -49,7 +49,7 @@ void idle_update(struct session *s)
     unsigned how = SYNC_EXPUNGE;
     int64_t now = ph_now_ms();
 
-    if (!s->view || session_flush(s) != 0) /* what it has not taken yet comes first; later changes are told together */
+    if (!s->view || s->notify || session_flush(s) != 0) /* what it has not taken yet comes first; later changes are told together */
         return;
     if (!s->user->watched && now - s->idle_looked >= SERVER_LOOK_MS) {
         how |= SYNC_LOOK;

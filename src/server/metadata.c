@@ -4,6 +4,7 @@
 
 #include "server/commands.h"
 #include "server/metadata.h"
+#include "server/notify.h"
 #include "server/rights.h"
 #include "server/user.h"
 #include "wire/respond.h"
@@ -206,7 +207,12 @@ static int check_values(struct session *s, const struct ph_command *c, uint64_t 
 static int set(struct session *s, struct ph_command *c, struct ph_session *ps, const char *name,
                const struct ph_annotation *a, uint64_t limit, struct ph_err *err)
 {
-    if (s->user->serve->set_metadata(ps, name, a, c->metadata.n, err) == 0) {
+    struct notify_doing doing = { .name = name, .what = PH_WATCH_METADATA, .a = a, .n = c->metadata.n };
+
+    notify_begin(s, &doing);
+    int r = s->user->serve->set_metadata(ps, name, a, c->metadata.n, err);
+    notify_end(s, &doing);
+    if (r == 0) {
         session_ok(s, c, "SETMETADATA completed");
         return 0;
     }

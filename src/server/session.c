@@ -9,6 +9,7 @@
 #include <syslog.h>
 
 #include "server/append.h"
+#include "server/notify.h"
 #include "server/private.h"
 #include "server/sync.h"
 #include "server/user.h"
@@ -104,6 +105,7 @@ void session_logout_user(struct session *s)
     append_settle(s); /* what is whole is in, though nobody may hear of it */
     auth_free(s);
     idle_end(s);
+    notify_free(s);
     session_deselect(s);
     session_command_done(s);
     ph_numset_clear(&s->saved);
@@ -378,6 +380,10 @@ static enum step no_more_input(struct session *s, bool *again)
         return fail(s, "the connection broke");
     if (s->state == PH_ST_CONNECTION_ESTABLISHED && s->tls && ph_tls_established(s->stream)) {
         greet(s);
+        *again = true;
+        return STEP_PARK;
+    }
+    if (s->notify && !session_unsent(s) && notify_update(s)) { /* what it has not taken yet comes first */
         *again = true;
         return STEP_PARK;
     }

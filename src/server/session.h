@@ -172,6 +172,7 @@ int session_set_uids(struct session *s, const struct ph_seqset *set, bool uid, s
 
 enum {
     SYNC_EXPUNGE = 1 << 0, /* EXPUNGE may be sent now */
+    SYNC_NO_FLAGS = 1 << 2, /* other flags wait for the next time (NOTIFY without FlagChange) */
     SYNC_LOOK = 1 << 1,    /* look at the store even if nobody said that something changed (NOOP, CHECK, IDLE) */
 };
 int session_sync(struct session *s, unsigned how, struct ph_err *err);

@@ -205,7 +205,7 @@ static int tell_flags(struct session *s, uint32_t last, uint64_t since, const st
                 return 0;
             if (told && rows[i].modseq <= upto && ph_numset_contains(told, after))
                 continue;
-            sync_tell_row(s, &rows[i], false, true);
+            sync_tell_row(s, &rows[i], s->notify, true); /* with UID: RFC 5465 5.1 */
             if (session_push(s))
                 return -1;
         }
@@ -247,7 +247,11 @@ int session_sync_but(struct session *s, unsigned how, const struct ph_numset *to
     struct uidlist *now = mailbox_uids(v->mailbox, &modseq);
     int rc = now == v->uids ? 0 : move_view(s, now, how & SYNC_EXPUNGE, err);
     uidlist_free(now);
-    if (rc == 0 && modseq > v->modseq) {
+    struct mailbox_row first;
+    if (rc == 0 && modseq > v->modseq && how & SYNC_NO_FLAGS) { /* they stay untold, unless there are none but those of new messages */
+        if (mailbox_rows(v->mailbox, 0, v->modseq, &first, 1) == 0 || first.uid > last)
+            v->modseq = modseq;
+    } else if (rc == 0 && modseq > v->modseq) {
         if (mailbox_all_keywords(v->mailbox, NULL) != v->keywords_told)
             sync_tell_keywords(s);
         rc = tell_flags(s, last, v->modseq, told, upto);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "server/notify.h"
 #include "server/private.h"
 
 static const struct ph_serve_ops no_serve;
@@ -80,6 +81,7 @@ static void on_change(void *ctx, const char *folder, unsigned what)
 
     if (what & (PH_WATCH_MESSAGES | PH_WATCH_FOLDERS))
         mailbox_changed(u, folder);
+    notify_changed(u, folder, what);
 }
 
 static void watch(struct server_user *u)
@@ -140,6 +142,7 @@ static void free_user(struct server_user *u)
         return;
     pthread_mutex_destroy(&u->lock);
     pthread_mutex_destroy(&u->mailboxes_lock);
+    pthread_mutex_destroy(&u->notify_lock);
     free(u->name);
     free(u);
 }
@@ -152,6 +155,7 @@ static struct server_user *new_user(struct ph_server *srv, const char *name)
         return NULL;
     pthread_mutex_init(&u->lock, NULL);
     pthread_mutex_init(&u->mailboxes_lock, NULL);
+    pthread_mutex_init(&u->notify_lock, NULL);
     u->server = srv;
     u->name = ph_str_dup(ph_str(name));
     if (u->name)

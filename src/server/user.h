@@ -11,6 +11,8 @@
 
 struct ph_server;
 struct mailbox;
+struct session_notify;
+struct notify_doing;
 
 #define USER_SPARE 4 /* sessions of the store that are kept for the next command */
 
@@ -32,6 +34,11 @@ struct server_user {
     pthread_mutex_t mailboxes_lock;
     struct mailbox *mailboxes;
     uint64_t mailboxes_used;
+
+    /* notify.c */
+    pthread_mutex_t notify_lock;
+    struct session_notify *notifies;
+    struct notify_doing *doing;
 
     /* user.c */
     pthread_mutex_t lock;
