@@ -96,7 +96,7 @@ void run_first_lane(struct run *r)
     const struct ph_job *j = r->job;
     bool all = !j->search && !j->include.n && !j->single_folder && j->lanes != 1 && !j->max_per_folder;
 
-    if (r->ledger && all && !j->dry_run && ph_ledger_is_new(r->ledger))
+    if (r->copying && all && !j->dry_run && ph_ledger_is_new(r->ledger))
         add_lanes(r, 2, NULL); /* without it, it comes later */
 }
 
@@ -271,6 +271,7 @@ static int copy(struct run *r, struct ph_err *err)
     run_event(r, &start);
     if (open_ledger(r, err))
         return -1;
+    r->copying = true;
     int64_t opening = ph_now_ms();
     if (sessions_open(r, &r->loop, &r->src, &r->dst, &r->src_list, &r->dst_list, err))
         return -1;

@@ -119,6 +119,7 @@ struct run {
     struct ph_remember *remember;  /* imapcopy -Z; (L) */
     /* main's sessions */
     struct ph_session *src, *dst;
+    bool copying;                  /* not an audit: lanes may be started */
     bool listed_here;              /* `dst` is the very session that listed the folders: its mod-sequences may guard a change */
     struct ph_loop loop;
     struct ph_folder_list src_list, dst_list;
