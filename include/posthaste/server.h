@@ -53,7 +53,7 @@ struct ph_server_callbacks {
     /* May `authc`, whose credentials were right, act as `authz`? 0 yes. NULL: only as itself. */
     int (*authorize)(void *ctx, const char *authc, const char *authz);
     /* Before a password, token or proof is looked at: how many milliseconds to wait first. The session is parked meanwhile, no thread waits
-     * for it. NULL: none. */
+     * for it. NULL: the answer to a failed login is held back by a second, twice as long with each further one of a connection. */
     unsigned (*login_delay)(void *ctx, struct ph_server_conn *c);
     /* How a try ended. user: as the client gave it, "" when it gave none; not a name that exists, necessarily. */
     void (*login_tried)(void *ctx, struct ph_server_conn *c, const char *user, bool ok);

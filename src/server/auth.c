@@ -218,7 +218,8 @@ static void refuse_late(struct session *s, const struct ph_command *c, const cha
     ph_write_status_end(&w, ph_str(text));
     ph_buf_add_str(&s->late, ph_buf_str(&w.out));
     ph_writer_done(&w);
-    s->held_until = ph_deadline_in((int64_t)DELAY_MS << n);
+    /* An application that has waits of its own has made the client wait before this try. */
+    s->held_until = ph_deadline_in(s->server->config.calls.login_delay ? 0 : (int64_t)DELAY_MS << n);
 }
 
 int session_login(struct session *s, const char *user, struct ph_err *err)
