@@ -65,6 +65,12 @@ static int take_rights(struct ph_str given, char out[32], struct ph_err *err)
     return 0;
 }
 
+/* A store that is only read has rights to show, and none to give. */
+static int cannot_set(const struct session *s, struct ph_err *err)
+{
+    return s->user->serve->set_acl ? 0 : ph_fail(err, PH_SCOPE_FOLDER, PH_E_PERMISSION, "Rights cannot be changed here");
+}
+
 int cmd_setacl(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     struct ph_session *ps;
@@ -73,7 +79,7 @@ int cmd_setacl(struct session *s, struct ph_command *c, struct ph_err *err)
 
     /* what is wrong in itself comes before what may not be done */
     if (take_rights(c->acl.rights, rights, err) || !(identifier = take_identifier(s, c->acl.identifier, err)) ||
-        !(name = begin(s, c, &ps, err)))
+        !(name = begin(s, c, &ps, err)) || cannot_set(s, err))
         return -1;
     if (s->user->serve->set_acl(ps, name, identifier, c->acl.op, rights, err))
         return -1;
@@ -86,7 +92,7 @@ int cmd_deleteacl(struct session *s, struct ph_command *c, struct ph_err *err)
     const char *identifier = take_identifier(s, c->acl.identifier, err), *name;
     struct ph_session *ps;
 
-    if (!identifier || !(name = begin(s, c, &ps, err)) ||
+    if (!identifier || !(name = begin(s, c, &ps, err)) || cannot_set(s, err) ||
         s->user->serve->set_acl(ps, name, identifier, 0, NULL, err))
         return -1;
     session_ok(s, c, "DELETEACL completed");
@@ -146,7 +152,7 @@ int cmd_listrights(struct session *s, struct ph_command *c, struct ph_err *err)
     struct ph_session *ps;
     size_t n;
 
-    if (!identifier || !(name = begin(s, c, &ps, err)) ||
+    if (!identifier || !(name = begin(s, c, &ps, err)) || cannot_set(s, err) ||
         s->user->serve->list_rights(ps, name, identifier, &s->arena, &required, &optional, &n, err))
         return -1;
     struct ph_words w = { ph_arena_alloc(&s->arena, (n + 3) * sizeof(struct ph_str)), n };

@@ -7,7 +7,7 @@ import glob
 import imaplib
 import os
 import pwd
-import re
+import random
 import shutil
 import signal
 import smtplib
@@ -141,11 +141,14 @@ class Starting(Case):
                 m.send(b'x ' + line + b'\r\n')
                 got = m.readline()
                 while not got.startswith((b'x ', b'+')):
+                    self.assertTrue(got, line)
                     got = m.readline()
                 return got
             self.assertTrue(answer(b'SELECT INBOX').startswith(b'x OK [READ-ONLY]'))
             for line in (b'APPEND INBOX {8+}\r\na: b\r\n\r\n', b'CREATE new', b'STORE 1 +FLAGS (\\Seen)', b'EXPUNGE', b'DELETE INBOX', b'RENAME INBOX b',
-                         b'COPY 1 INBOX', b'MOVE 1 INBOX', b'SUBSCRIBE INBOX', b'SETACL INBOX b lr', b'SETMETADATA "" (/private/comment "x")'):
+                         b'COPY 1 INBOX', b'MOVE 1 INBOX', b'SUBSCRIBE INBOX', b'SETACL INBOX b lr', b'SETMETADATA "" (/private/comment "x")',
+                         b'DELETEACL INBOX b', b'SETQUOTA "" (STORAGE 5)', b'SETMETADATA INBOX (/shared/comment NIL)', b'STORE 1 FLAGS ()', b'UNSUBSCRIBE INBOX',
+                         b'REPLACE 1 INBOX {8+}\r\na: b\r\n\r\n', b'CREATE a (USE (\\Sent))', b'RENAME a b'):
                 self.assertRegex(answer(line), b'^x (NO|BAD)', line)
             self.assertTrue(answer(b'FETCH 1 (BODY[])').startswith(b'x OK'))
             self.assertTrue(answer(b'NOOP').startswith(b'x OK'))
@@ -300,19 +303,26 @@ class LoggingIn(Case):
     @unittest.skipIf(SANITIZER, 'times mean nothing here')
     def test_names_that_do_not_exist_take_as_long(self):
         users = self.users(anna='right', berta='right', carla='right')
-        with Serve(self.folder, 'memory:', '--users', users, '--no-login-delays', '--failed-logins', 1000) as s, s.connect() as m:
-            times, answers = {'anna': [], 'nobody': []}, set()
-            for _ in range(200):
-                for name in times:
-                    began = time.perf_counter()
-                    try:
-                        m.login(name, 'wrong')
-                    except imaplib.IMAP4.error as e:
-                        answers.add(str(e))
-                    times[name].append(time.perf_counter() - began)
+        with Serve(self.folder, 'memory:', '--users', users, '--no-login-delays', '--failed-logins', 10000) as s, s.connect() as m:
+            for _ in range(4):  # others are at work on this machine; a difference of ours would be there each time
+                medians = self.medians(m, ['anna', 'nobody'])
+                if max(medians) - min(medians) < 0.05 * max(medians):
+                    return
+        self.fail(f'medians of {medians} s')
+
+    def medians(self, m, names):
+        times, answers = {name: [] for name in names}, set()
+        for _ in range(200):
+            random.shuffle(names)
+            for name in names:
+                began = time.perf_counter()
+                try:
+                    m.login(name, 'wrong')
+                except imaplib.IMAP4.error as e:
+                    answers.add(str(e))
+                times[name].append(time.perf_counter() - began)
         self.assertEqual(len(answers), 1, answers)
-        one, other = (statistics.median(t) for t in times.values())
-        self.assertLess(abs(one - other) / max(one, other), 0.05, (one, other))
+        return [statistics.median(t) for t in times.values()]
 
 
 class ComingIn(Case):
