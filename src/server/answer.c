@@ -125,6 +125,6 @@ void session_bye(struct session *s, const char *code, const char *text)
     s->active = ph_now_ms();
     if (!s->reason)
         s->reason = "BYE was said";
-    if (s->state != PH_ST_CONNECTION_ESTABLISHED)
+    if (s->state > PH_ST_CONNECTION_ESTABLISHED)
         session_set_state(s, PH_ST_LOGOUT);
 }

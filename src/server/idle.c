@@ -4,6 +4,7 @@
 
 #include "server/commands.h"
 #include "server/private.h"
+#include "server/sync.h"
 #include "server/user.h"
 
 int cmd_idle(struct session *s, struct ph_command *c, struct ph_err *err)
@@ -51,6 +52,7 @@ void idle_update(struct session *s)
 
     if (!s->view || s->notify || session_flush(s) != 0) /* what it has not taken yet comes first; later changes are told together */
         return;
+    view_follow(s);
     if (!s->user->watched && now - s->idle_looked >= SERVER_LOOK_MS) {
         how |= SYNC_LOOK;
         s->idle_looked = now;

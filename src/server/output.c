@@ -7,7 +7,7 @@
 
 #define SEND_AT 16384     /* less is not worth a system call while a command runs */
 #define SLOW_MS 10000
-#define SLOW_BYTES 10000  /* to be taken in SLOW_MS of waiting */
+#define SLOW_BYTES 10000  /* must be taken in SLOW_MS of waiting, again and again */
 
 static int broken(struct session *s, const char *reason)
 {
@@ -82,17 +82,12 @@ static int wait_for_client(struct session *s)
     struct ph_err err = { 0 };
     int64_t now = ph_now_ms();
 
-    if (s->slow_since == 0) {
+    if (s->slow_since == 0 || s->slow_bytes >= SLOW_BYTES) {
         s->slow_since = now;
         s->slow_bytes = 0;
-    }
-    if (now - s->slow_since >= SLOW_MS) {
-        if (s->slow_bytes < SLOW_BYTES) {
-            atomic_fetch_add(&s->server->count.timeouts, 1);
-            return broken(s, "the client takes its answers too slowly");
-        }
-        s->slow_since = now;
-        s->slow_bytes = 0;
+    } else if (now - s->slow_since >= SLOW_MS) {
+        atomic_fetch_add(&s->server->count.timeouts, 1);
+        return broken(s, "the client takes its answers too slowly");
     }
     if (ph_stream_wait(s->stream, s->stream->ops->want_write(s->stream), s->slow_since + SLOW_MS, &s->server->cancel, &err) &&
         err.kind != PH_E_TIMEOUT)

@@ -35,7 +35,7 @@ struct session *session_new(struct ph_server *srv, struct ph_stream *stream, con
     s->fd = stream->fd;
     s->local = flags & SESSION_LOCAL;
     memcpy(s->peer, peer, strnlen(peer, sizeof s->peer - 1));
-    s->state = PH_ST_CONNECTION_ESTABLISHED;
+    s->state = PH_ST_CONNECTION_CLOSED; /* until its first step */
     s->began = s->active = ph_now_ms();
     s->wake_at = PH_NEVER;
     ph_writer_init(&s->w, PH_LITERAL_ANSWER);
@@ -239,6 +239,7 @@ static enum step park(struct session *s, short wants)
     ph_buf_shrink(&s->w.out, 0);
     if (s->mode == MODE_COMMAND || s->mode == MODE_IDLE) {
         ph_arena_done(&s->arena);
+        s->tag = PH_STR_NIL; /* it was in there */
         if (!ph_buf_len(&s->in) && !s->framer.n_streamed)
             session_reset_framer(s);
     }
@@ -404,6 +405,8 @@ enum step session_step(struct session *s)
             return fail(s, NULL);
         return park(s, 0);
     }
+    if (s->state == PH_ST_CONNECTION_CLOSED)
+        session_set_state(s, PH_ST_CONNECTION_ESTABLISHED);
     if (s->state == PH_ST_CONNECTION_ESTABLISHED && !s->tls)
         greet(s);
     if (s->mode == MODE_IDLE && !s->closing)

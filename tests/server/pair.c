@@ -95,7 +95,7 @@ static void log_line(void *ctx, int level, struct ph_server_conn *c, const char 
 
 void pair_expect_log(struct pair *p, const char *text)
 {
-    for (int64_t until = ph_deadline_in(WAIT_MS); ph_now_ms() < until;) {
+    for (int64_t until = ph_deadline_in(3 * WAIT_MS); ph_now_ms() < until;) {
         pthread_mutex_lock(&p->lock);
         bool found = strstr(ph_buf_z(&p->log), text);
         pthread_mutex_unlock(&p->lock);

@@ -1,7 +1,7 @@
 /* pair.h: a server over memory stores in this process, and clients that send text and match the lines that come back.
  *
  * Users are made by naming them; everybody's password is "secret", and a name that begins with "no" does not exist. Every
- * failure ends the test. Any wait for the server ends after 20 s.
+ * failure ends the test. Any wait for an answer ends after 20 s, for the log after 60.
  */
 #ifndef TESTS_SERVER_PAIR_H
 #define TESTS_SERVER_PAIR_H
