@@ -67,7 +67,7 @@ static struct mailbox *new_mailbox(struct server_user *u, const char *name)
     m->user = u;
     m->n_kwsets = 1;
     m->uids = uidlist_new(&none);
-    atomic_init(&m->dirty, true);
+    atomic_init(&m->changes, 1);
     if (set_name(m, ph_str_dup(ph_str(name))) == 0 && m->uids)
         return m;
     free_mailbox(m);
@@ -211,13 +211,13 @@ void mailbox_changed(struct server_user *u, const char *folder)
 
 void mailbox_touch(struct mailbox *m)
 {
-    atomic_store(&m->dirty, true);
+    atomic_fetch_add(&m->changes, 1);
     mailbox_wake(m);
 }
 
 bool mailbox_dirty(struct mailbox *m)
 {
-    return atomic_load(&m->dirty);
+    return atomic_load(&m->changes) != atomic_load(&m->known);
 }
 
 void mailbox_get_state(struct mailbox *m, struct mailbox_state *out)

@@ -20,7 +20,9 @@ struct mailbox {
     size_t n_names;
 
     pthread_mutex_t refreshing;   /* one reads from the store at a time */
-    _Atomic bool dirty;
+    /* How often it was said to be changed, and up to where the rows know it: the latter follows when the reading is done, so that whoever
+     * comes meanwhile waits for it. */
+    _Atomic uint64_t changes, known;
     bool loaded, watched;         /* guarded by refreshing */
 
     pthread_mutex_t lock;         /* everything below */

@@ -293,10 +293,11 @@ int mailbox_refresh(struct mailbox *m, struct ph_session *store, bool force, boo
     pthread_mutex_unlock(&m->lock);
     /* When the store tells of changes, nothing told means nothing changed. */
     bool told = store->ops->serve && store->ops->serve->watch;
-    if (!*gone && (atomic_exchange(&m->dirty, false) || !m->loaded || (force && !told))) {
+    uint64_t changes = atomic_load(&m->changes);
+    if (!*gone && (changes != atomic_load(&m->known) || !m->loaded || (force && !told))) {
         rc = read_store(m, store, err);
-        if (rc)
-            atomic_store(&m->dirty, true);
+        if (rc == 0)
+            atomic_store(&m->known, changes);
         if (rc && m->loaded && (err->kind == PH_E_CHANGED || err->kind == PH_E_NOTFOUND))
             *gone = true;
     }
