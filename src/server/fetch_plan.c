@@ -102,6 +102,8 @@ int fetch_is_kept(struct fetch *f, const struct message *m, struct ph_err *err)
         return 1;
     if ((f->need & (NEED_HEADER | NEED_OCTETS)) || !f->reader.serve->cache_get)
         return 0;
+    if (!(f->need & (NEED_STRUCTURE | NEED_PREVIEW)) && reader_is_random(&f->reader))
+        return 0; /* reading a header is cheaper than looking up what was made of it */
     int found = reader_kept_structure(&f->reader, m->row.uid, err);
     if (found != 1)
         return found;

@@ -67,14 +67,7 @@ static int read_fields(struct walk *w, struct fields *f, struct ph_err *err)
     struct ph_err why = { 0 };
     struct ph_str header;
     bool whole;
-    int found = reader_kept_structure(r, f->m->row.uid, err);
 
-    if (found < 0)
-        return -1;
-    if (found) {
-        f->structure = &r->structure;
-        return 0;
-    }
     if (reader_open(r, f->m->row.uid, &why) || reader_header(r, &header, &whole, &why))
         return could_not(w->q, &why, err);
     find_fields(header, w->want, f);

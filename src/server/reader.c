@@ -5,6 +5,7 @@
 
 #define ASK 64          /* messages that are asked of a store at once; always between one and two of these are under way */
 #define LEND 65536
+#define HEADER 8192 /* octets that have nearly every header */
 
 static const struct ph_serve_ops nothing = { 0 };
 
@@ -249,7 +250,7 @@ int reader_header_end(struct reader *r, uint64_t *end, struct ph_err *err)
     size_t n;
 
     for (uint64_t at = 0; !r->has_header_end; at += n) {
-        if (reader_at(r, at, LEND, &p, &n, err))
+        if (reader_at(r, at, at ? LEND : HEADER, &p, &n, err))
             return -1;
         size_t found = find_end(p, n, &line);
         if (!found && at + n < r->size)
@@ -268,7 +269,7 @@ int reader_header(struct reader *r, struct ph_str *header, bool *whole, struct p
 
     if (r->how == READER_RANDOM) { /* nearly always it is in the first piece, and need not be copied */
         int line = LINE_NEW;
-        if (reader_at(r, 0, LEND, &p, &n, err))
+        if (reader_at(r, 0, HEADER, &p, &n, err))
             return -1;
         size_t found = find_end(p, n, &line);
         if (found || n == r->size) {

@@ -98,14 +98,20 @@ int reader_structure(struct reader *r, struct ph_err *err)
 
 int reader_envelope(struct reader *r, struct ph_err *err)
 {
+    struct ph_str header;
     uint64_t end;
+    bool whole;
 
-    if (r->serve->cache_put) /* the whole costs more now, and less for ever */
+    if (r->has_structure)
+        return 0;
+    if (r->serve->cache_put && !reader_is_random(r)) /* all of it comes anyway */
         return reader_structure(r, err);
-    int found = reader_kept_structure(r, r->uid, err);
-    if (found)
-        return found < 0 ? -1 : 0;
-    return reader_header_end(r, &end, err) || parse(r, end, err) ? -1 : 0;
+    if (reader_header(r, &header, &whole, err))
+        return -1;
+    if (!whole)
+        return reader_header_end(r, &end, err) || parse(r, end, err) ? -1 : 0;
+    return ph_structure_begin(&r->structure, NULL, err) || ph_structure_feed(&r->structure, header.p, header.n, err)
+               ? -1 : ph_structure_finish(&r->structure, err);
 }
 
 void reader_keep_preview(struct reader *r)
