@@ -131,8 +131,7 @@ bool ph_memory_name_ok(const struct memory_store *st, const char *name)
     return true;
 }
 
-/* Into the index and the list, which are one. */
-static int insert(struct memory_store *st, struct memory_folder *f)
+int ph_memory_insert(struct memory_store *st, struct memory_folder *f)
 {
     size_t at = ph_memory_place(st, f->name, strlen(f->name) + 1);
 
@@ -158,7 +157,7 @@ struct memory_folder *ph_memory_make(struct memory_store *st, const char *name, 
 
     if (!f) {
         f = calloc(1, sizeof *f);
-        if (!f || !(f->name = strdup(ph_str_caseis(ph_str(name), "INBOX") ? "INBOX" : name)) || insert(st, f)) {
+        if (!f || !(f->name = strdup(ph_str_caseis(ph_str(name), "INBOX") ? "INBOX" : name)) || ph_memory_insert(st, f)) {
             if (f)
                 free(f->name);
             free(f);

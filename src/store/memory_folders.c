@@ -288,13 +288,30 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
+/* Subscriptions are to names, and stay with the old one (RFC 9051 6.3.6). Takes the name over. */
+static int keep_subscription(struct memory_store *st, char *name)
+{
+    struct memory_folder *mere = calloc(1, sizeof *mere);
+
+    if (!mere || ph_memory_find(st, name)) {
+        free(mere);
+        free(name);
+        return mere ? 0 : -1;
+    }
+    mere->name = name;
+    mere->subscribed = true;
+    mere->attrs = PH_MA_NONEXISTENT;
+    return ph_memory_insert(st, mere);
+}
+
 /* The folder and those below it; what was only subscribed to keeps its name. */
 static int rename_tree(struct memory_store *st, const char *from, const char *to)
 {
-    size_t n = strlen(from), m = strlen(to);
-    int r = 0;
+    size_t n = strlen(from), m = strlen(to), kept = 0;
+    char **old = calloc(st->n_folders, sizeof *old);
+    int r = old ? 0 : -1;
 
-    for (struct memory_folder *f = st->folders; f; f = f->next) {
+    for (struct memory_folder *f = st->folders; f && r == 0; f = f->next) {
         if (strncmp(f->name, from, n) != 0 || (f->name[n] != '\0' && f->name[n] != st->opt.delim) || !memory_there(f))
             continue;
         char *name = malloc(m + strlen(f->name + n) + 1);
@@ -302,7 +319,11 @@ static int rename_tree(struct memory_store *st, const char *from, const char *to
             memcpy(name, to, m);
             memcpy(name + m, f->name + n, strlen(f->name + n) + 1);
             ph_memory_changed(st, f->name, PH_WATCH_FOLDERS);
-            free(f->name);
+            if (f->subscribed)
+                old[kept++] = f->name;
+            else
+                free(f->name);
+            f->subscribed = false;
             f->name = name;
             ph_memory_changed(st, f->name, PH_WATCH_FOLDERS);
         } else {
@@ -321,6 +342,10 @@ static int rename_tree(struct memory_store *st, const char *from, const char *to
             i--;
         }
     ph_memory_link(st);
+    for (size_t i = 0; i < kept; i++)
+        if (keep_subscription(st, old[i]))
+            r = -1;
+    free(old);
     return r;
 }
 

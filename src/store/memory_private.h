@@ -175,6 +175,7 @@ static inline struct memory_session *memory_session(struct ph_session *s)
 
 struct memory_folder *ph_memory_find(struct memory_store *st, const char *name); /* INBOX in any case */
 struct memory_folder *ph_memory_make(struct memory_store *st, const char *name, uint32_t attrs);
+int ph_memory_insert(struct memory_store *st, struct memory_folder *f); /* into the index and the list, which are one */
 /* Its messages are gone. One that is subscribed is still a name. */
 void ph_memory_drop(struct memory_store *st, struct memory_folder *f);
 size_t ph_memory_place(const struct memory_store *st, const char *name, size_t n); /* the first in `index` not below name */
