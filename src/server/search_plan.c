@@ -255,8 +255,8 @@ static int prepare(struct search *q, const struct ph_command *c, struct ph_err *
 {
     struct ph_str charset = c->search.charset;
 
-    /* RFC 6855 3: with UTF8=ACCEPT a charset must not be given */
-    if (charset.p && (q->s->enabled & PH_EN_UTF8) && c->id != PH_CMD_SORT && c->id != PH_CMD_THREAD)
+    /* RFC 6855 3: with UTF8=ACCEPT a charset must not be given; IMAP4rev2 takes one (RFC 9051 6.4.4) */
+    if (charset.p && (q->s->enabled & (PH_EN_UTF8 | PH_EN_REV2)) == PH_EN_UTF8 && c->id != PH_CMD_SORT && c->id != PH_CMD_THREAD)
         return ph_fail(err, PH_SCOPE_NONE, PH_E_BAD, "After ENABLE UTF8=ACCEPT searches are in UTF-8");
     if (charset.p && !ph_charset_name(charset))
         return badcharset(err);

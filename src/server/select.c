@@ -104,13 +104,9 @@ out:
 static int known_uids(struct session *s, const struct ph_cmd_select *c, const struct mailbox_state *st,
                       struct ph_numset *known, struct ph_err *err)
 {
-    uint32_t until = matched_until(s, c);
-
     if (c->known_uids.text.p ? ph_numset_parse(known, c->known_uids.text, st->uidnext - 1, 100000, err)
                              : st->uidnext > 1 && ph_numset_add_range(known, 1, st->uidnext - 1))
         return err->kind == PH_OK ? ph_fail_memory(err) : -1;
-    if (until && ph_numset_remove_range(known, 1, until))
-        return ph_fail_memory(err);
     return 0;
 }
 
@@ -121,7 +117,7 @@ static int resync(struct session *s, const struct ph_cmd_select *c, struct ph_er
     struct ph_numset known = PH_NUMSET_INIT, vanished = PH_NUMSET_INIT;
     struct mailbox_state st;
     struct mailbox_row rows[64];
-    uint32_t after = 0;
+    uint32_t after = 0, until = matched_until(s, c);
     size_t n;
     int rc = -1;
 
@@ -130,6 +126,10 @@ static int resync(struct session *s, const struct ph_cmd_select *c, struct ph_er
         return 0; /* the client starts afresh */
     if (known_uids(s, c, &st, &known, err) || sync_vanished_since(s, c->modseq, &known, &vanished, err))
         goto out;
+    if (until && ph_numset_remove_range(&vanished, 1, until)) { /* flags below may have changed all the same */
+        ph_fail_memory(err);
+        goto out;
+    }
     ph_write_vanished(&s->w, true, &vanished);
     while ((n = mailbox_rows(v->mailbox, after, c->modseq ? c->modseq : 1, rows, 64)) > 0)
         for (size_t i = 0; i < n; i++) {

@@ -101,7 +101,7 @@ static int tell_silent(struct session *s, const struct ph_flag_change *ch, const
         bool as_expected = now.flags == was[i].flags;
         if (!as_expected)
             continue; /* somebody else changed them, too: told like any change */
-        if ((s->enabled & PH_EN_CONDSTORE) && now.modseq != was[i].modseq)
+        if ((s->enabled & PH_EN_CONDSTORE) && (now.modseq != was[i].modseq || ch->unchanged_since)) /* RFC 7162 3.1.3 */
             sync_tell_row(s, &now, uid, false);
         if (ph_numset_add(told, was[i].uid) || session_push(s))
             return -1;
@@ -168,7 +168,7 @@ static int store_flags(struct session *s, struct ph_command *c, struct ph_flag_c
         goto out;
     mailbox_touch(v->mailbox);
     const struct ph_err *result = batch.result.kind != PH_OK ? &batch.result : &ch->result;
-    if (result->kind != PH_OK) {
+    if (result->kind != PH_OK && !(result->kind == PH_E_CHANGED && !ph_numset_empty(ch->modified))) { /* those get MODIFIED */
         *err = *result;
         goto out;
     }
