@@ -1,0 +1,77 @@
+"""The server answers the conversations of tests/converse/cases as the RFCs have them."""
+# time-limit: 300
+
+import concurrent.futures
+import os
+import re
+import shlex
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.converse.play import Player, Server  # noqa: E402
+from tests.converse.script import read_all, read_examples  # noqa: E402
+from tests.lab.base import make_ca  # noqa: E402
+
+PROGRAM = shlex.split(os.environ.get("POSTHASTE") or str(ROOT / "build/posthaste"))
+SCRIPTS = read_all()
+reports, server = {}, None
+
+
+def setUpModule():
+    """One server for all, several conversations at a time: each has users of its own."""
+    global server
+    if not (Path(PROGRAM[-1]).parent / "tests/converse/conversation_server").exists():
+        raise unittest.SkipTest("the server of the conversations is not built")
+    folder = tempfile.TemporaryDirectory()
+    unittest.addModuleCleanup(folder.cleanup)
+    ca = make_ca(folder.name)
+    server = Server(PROGRAM[-1], ca)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for script in SCRIPTS:
+            player = Player(script, server.ports, script.name, ca / "ca.pem")
+            reports[script.name] = pool.submit(player.play)
+
+
+def tearDownModule():
+    if server:
+        status = server.stop()
+        if status:
+            raise AssertionError(f"the server ended with status {status}")
+
+
+class Conversations(unittest.TestCase):
+    pass
+
+
+class Examples(unittest.TestCase):
+    def test_every_example_of_the_rfcs_is_played_or_named_with_a_reason(self):
+        wanted, reasons = read_examples()
+        played = {e[:3] for script in SCRIPTS for e in script.examples}
+        self.assertEqual(sorted(wanted - played - set(reasons)), [], "neither played nor excused")
+        self.assertEqual(sorted(played & set(reasons)), [], "played, and excused all the same")
+        # other RFCs may be named, too, but a number that is not in the list is a slip
+        rfcs = {e[0] for e in wanted}
+        self.assertEqual(sorted(e for e in played - wanted if e[0] in rfcs), [])
+
+
+def add(script):
+    def test(self):
+        report = reports[script.name].result()
+        if report:
+            self.fail(report)
+
+    test.__doc__ = script.head["title"]
+    test = unittest.expectedFailure(test) if "expect-failure" in script.head else test
+    setattr(Conversations, "test_" + re.sub(r"\W", "_", script.name), test)
+
+
+for each in SCRIPTS:
+    add(each)
+
+if __name__ == "__main__":
+    unittest.main()
