@@ -66,6 +66,29 @@ static bool is_among(const struct ph_annotation *a, size_t n, const char *entry)
 
 /* ---- GETMETADATA ---- */
 
+#define SPECIAL_USE "/private/specialuse"
+
+/* RFC 6154 4: the uses of a mailbox as LIST has them, with blanks between; NIL: none. */
+static struct ph_str special_use(struct session *s, struct ph_session *ps, const char *name)
+{
+    struct ph_buf b = PH_BUF_INIT;
+    struct ph_folder_list l;
+    struct ph_err ignored;
+
+    if (!*name || !(s->user->abilities & PH_AB_SPECIAL_USE) || ps->ops->list(ps, false, &l, &ignored))
+        return PH_STR_NIL;
+    const struct ph_folder *f = ph_folder_list_find(&l, name);
+    for (uint32_t bit = PH_MA_ALL; f && bit < PH_MA_INBOX; bit <<= 1)
+        if (f->attrs & bit && ph_mailbox_attr(bit)) {
+            ph_buf_add_z(&b, ph_buf_len(&b) ? " " : "");
+            ph_buf_add_z(&b, ph_mailbox_attr(bit));
+        }
+    ph_folder_list_done(&l);
+    struct ph_str out = { ph_buf_len(&b) ? ph_arena_strdup(&s->arena, ph_buf_str(&b)) : NULL, ph_buf_len(&b) };
+    ph_buf_done(&b);
+    return out.p ? out : PH_STR_NIL;
+}
+
 /* What the store has of the entries, and NIL for those it has not got. NULL with *err. */
 static struct ph_metadata_entry *read_entries(struct session *s, struct ph_session *ps, const char *name,
                                               const char **ask, size_t n_ask, uint32_t depth, size_t *n,
@@ -86,7 +109,8 @@ static struct ph_metadata_entry *read_entries(struct session *s, struct ph_sessi
         e[(*n)++] = (struct ph_metadata_entry){ ph_str(a[i].entry), a[i].value };
     for (size_t i = 0; depth == 0 && i < n_ask; i++)
         if (!is_among(a, found, ask[i]))
-            e[(*n)++] = (struct ph_metadata_entry){ ph_str(ask[i]), PH_STR_NIL };
+            e[(*n)++] = (struct ph_metadata_entry){
+                ph_str(ask[i]), strcasecmp(ask[i], SPECIAL_USE) == 0 ? special_use(s, ps, name) : PH_STR_NIL };
     return e;
 }
 
@@ -196,6 +220,8 @@ static int check_values(struct session *s, const struct ph_command *c, uint64_t 
             return ph_fail(err, PH_SCOPE_FOLDER, PH_E_BAD, "There cannot be an entry of this name");
         if (m->mailbox.n == 0 && ph_str_caseis(e->name, "/shared/admin"))
             return fail(err, PH_E_PERMISSION, "This entry is the server's own");
+        if (ph_str_caseis(e->name, SPECIAL_USE)) /* never blindly: RFC 6154 4 */
+            return fail(err, PH_E_UNSUPPORTED, "The use of a mailbox is set when it is made");
         if (e->value.p && e->value.n > limit) {
             refuse(s, c, "MAXSIZE", limit, "The value is too long");
             return 1;

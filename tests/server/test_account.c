@@ -154,7 +154,7 @@ static void test_acl(void **state)
     pair_stop(&p);
 }
 
-/* RFC 5464 4.2 and 4.3; the literal of its example has 35 octets. */
+/* RFC 5464 4.2 and 4.3, RFC 6154 5.4; the literal of its example has 35 octets. */
 static void test_metadata(void **state)
 {
     struct pair p;
@@ -213,7 +213,17 @@ static void test_metadata(void **state)
              "C: a18 SETMETADATA INBOX (/shared/vendor/example/name \"x\")\n"
              "S: a18 OK *\n"
              "C: a19 GETMETADATA \"\" (DEPTH 1) /private\n"
-             "S: a19 OK *\n");
+             "S: a19 OK *\n"
+             "C: a20 CREATE MyDrafts (USE (\\Drafts \\Sent))\n"
+             "S: a20 OK *\n"
+             "C: a21 GETMETADATA \"MyDrafts\" /private/specialuse\n"
+             "S: * METADATA MyDrafts (/private/specialuse \"\\\\Drafts \\\\Sent\")\n"
+             "S: a21 OK *\n"
+             "C: a22 SETMETADATA MyDrafts (/private/specialuse NIL)\n"
+             "S: a22 NO [CANNOT] *\n"
+             "C: a23 GETMETADATA INBOX /private/specialuse\n"
+             "S: * METADATA INBOX (/private/specialuse NIL)\n"
+             "S: a23 OK *\n");
     client_close(&c);
     pair_stop(&p);
 }
