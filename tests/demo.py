@@ -1,6 +1,6 @@
 """The demonstration: `./run demo`, or `./run demo --stay` to keep both servers and try things yourself.
 
-Two private Dovecot servers on loopback, a believable account on the first, a copy to the second, a
+Two private servers on loopback (our own; with --dovecot, Dovecot's), a believable account on the first, a copy to the second, a
 second copy that has nothing to do, an audit of every byte, and a check by a reader that shares no code
 with the program. Servers, mail and the copy's own records live in one temporary directory and are gone
 afterwards, whatever ended it.
@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from tests.lab import imapstate, mailgen  # noqa: E402
+from tests.lab.posthaste import Posthaste  # noqa: E402
 from tests.lab.servers import Dovecot, LabError  # noqa: E402
 
 PROGRAM = os.environ.get('POSTHASTE', 'build/posthaste')
@@ -64,9 +65,11 @@ def memory_folder():
 
 def demonstrate(options, state):
     folder = memory_folder()
-    with Dovecot(folder, users={'demo': 'demo'}) as old, Dovecot(folder, users={'demo': 'demo'}) as new:
+    server = Dovecot if options.dovecot else Posthaste
+    with server(folder, users={'demo': 'demo'}) as old, server(folder, users={'demo': 'demo'}) as new:
         source, destination = old.url('demo'), new.url('demo')
-        say(f'Two private mail servers are up on loopback, ports {old.port} and {new.port}.')
+        say(f'Two private mail servers ({"Dovecot" if options.dovecot else "posthaste serve"}) are up on loopback, '
+            f'ports {old.port} and {new.port}.')
         account = mailgen.Account(seed=1, **mailgen.PRESETS['demo'])
         say(f'Filling the first one: {account.count} messages in {len(account.folders)} folders.')
         loader = mailgen.load(account, source, progress=filled)
@@ -92,6 +95,7 @@ def demonstrate(options, state):
         else:
             say('\nWhat to type next:\n\n'
                 '    ./run demo --stay                  the same, and both servers stay for you to play with\n'
+                '    ./run demo --dovecot               the same between two Dovecot servers\n'
                 f'    {PROGRAM} copy --dry-run imaps://you@old.example/ imaps://you@new.example/\n'
                 '                                       what would be copied from your own account\n'
                 '    ./run test                         everything that is claimed here, tried')
@@ -100,6 +104,7 @@ def demonstrate(options, state):
 def main():
     parser = argparse.ArgumentParser(prog='./run demo', description='Copy an account between two private servers.')
     parser.add_argument('--stay', action='store_true', help='keep both servers until Ctrl-C')
+    parser.add_argument('--dovecot', action='store_true', help='between two Dovecot servers instead of our own')
     options = parser.parse_args()
     os.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if not os.access(PROGRAM, os.X_OK):
