@@ -3,7 +3,10 @@
 
 #include "tools/tools.h"
 
-const struct ph_command *const ph_commands[] = { &ph_cmd_copy, &ph_cmd_audit, &ph_cmd_serve, &ph_cmd_deliver, &ph_cmd_passwd, &ph_cmd_imapcopy, &ph_cmd_imap_audit, NULL };
+const struct ph_command *const ph_commands[] = {
+    &ph_cmd_copy,   &ph_cmd_audit,  &ph_cmd_serve,    &ph_cmd_deliver,    &ph_cmd_passwd,
+    &ph_cmd_check,  &ph_cmd_backup, &ph_cmd_imapcopy, &ph_cmd_imap_audit, NULL,
+};
 
 const struct ph_command *ph_command_find(const char *name)
 {

@@ -5,7 +5,7 @@
 #include "cli/settings.h"
 
 /* ---- commands ---- */
-extern const struct ph_command ph_cmd_serve, ph_cmd_deliver, ph_cmd_passwd;
+extern const struct ph_command ph_cmd_serve, ph_cmd_deliver, ph_cmd_passwd, ph_cmd_check, ph_cmd_backup;
 extern const struct ph_command ph_cmd_copy, ph_cmd_audit, ph_cmd_imapcopy, ph_cmd_imap_audit;
 /* All of them, NULL at the end. */
 extern const struct ph_command *const ph_commands[];

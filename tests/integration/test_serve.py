@@ -647,6 +647,35 @@ class ServiceManager(Case):
             self.assertEqual((mail / 'users').stat().st_uid, nobody.pw_uid)
 
 
+class OnDisk(Case):
+    def test_checked_and_backed_up_while_served(self):
+        for name in ('anna', 'Berta@example.org'):
+            self.tool('deliver', '--store', self.mail, '--new-user', name, text=f'Subject: {name}\n\ntext of it\n')
+        copy = self.folder / 'copy'
+        with Serve(self.folder, self.mail, '--any-user', '--writable') as s:
+            self.assertEqual(len(self.texts(s)), 1)
+            self.tool('check', '--store', self.mail)
+            self.tool('backup', '--store', self.mail, copy)
+            self.tool('backup', '--store', self.mail, copy, status=1)
+            with s.connect() as m:
+                m.login('anna', 'x')
+                m.append('INBOX', None, None, b'Subject: later\r\n\r\n')
+        self.tool('check', '--store', f'local:{copy}')
+        with Serve(self.folder, f'local:{copy}', '--any-user') as s:
+            self.assertEqual(self.texts(s), [b'Subject: anna\r\n\r\ntext of it\r\n'])
+            self.assertEqual(self.texts(s, 'Berta@example.org'), [b'Subject: Berta@example.org\r\n\r\ntext of it\r\n'])
+        pack, = (copy / 'users' / 'anna' / 'packs').glob('*.pack')
+        data = bytearray(pack.read_bytes())
+        data[data.index(b'text of it')] ^= 1
+        pack.unlink()  # it may be a link to the other one
+        pack.write_bytes(data)
+        self.tool('check', '--store', f'local:{copy}', status=3)
+        self.tool('check', '--store', f'local:{copy}', 'Berta@example.org')
+        self.tool('check', '--store', f'local:{copy}', 'nobody', status=1)
+        self.tool('check', '--store', 'memory:', status=1)
+        self.tool('check', '--store', self.mail)
+
+
 class Proxy(Case):
     def test_passwords_are_passed_on(self):
         users = self.users(anna=SECRET, berta='other')

@@ -45,6 +45,8 @@ int ph_local_store_new(struct ph_local_root *root, const char *user, bool create
 int ph_local_users(struct ph_local_root *root, int (*each)(void *ctx, const char *user, struct ph_err *err), void *ctx,
                    struct ph_err *err);
 int ph_local_user_exists(struct ph_local_root *root, const char *user, bool *exists, struct ph_err *err);
+/* What a user's directory below users/ is called. PH_E_USAGE: no name of a user. */
+int ph_local_encode_name(const char *user, struct ph_buf *out, struct ph_err *err);
 /* Limits by the names of RFC 9208: STORAGE (KiB), MESSAGE, MAILBOX; a limit of UINT64_MAX takes the user's own away. */
 int ph_local_set_quota(struct ph_local_root *root, const char *user, const struct ph_store_quota_resource *limits, size_t n,
                        struct ph_err *err);
