@@ -13,21 +13,19 @@ int cmd_idle(struct session *s, struct ph_command *c, struct ph_err *err)
 
     if (!tag)
         return ph_fail_memory(err);
-    if (s->view && session_sync(s, SYNC_EXPUNGE | SYNC_LOOK, err)) {
-        free(tag);
-        return -1;
-    }
-    if (s->closing) {
-        free(tag);
-        return 0;
-    }
     s->idle_tag = tag;
     s->mode = MODE_IDLE;
     s->idle_looked = ph_now_ms();
     atomic_fetch_add(&s->server->count.idling, 1);
-    ph_write_raw(&s->w, "+ idling\r\n");
-    if (s->view)
-        mailbox_listen(s->view->mailbox, s);
+    if (s->view) {
+        mailbox_listen(s->view->mailbox, s); /* first, so that nothing happens unheard between the look and this */
+        if (session_sync(s, SYNC_EXPUNGE | SYNC_LOOK, err)) {
+            idle_end(s);
+            return -1;
+        }
+    }
+    if (!s->closing)
+        ph_write_raw(&s->w, "+ idling\r\n");
     return 0;
 }
 
