@@ -221,7 +221,7 @@ int ph_local_user_get(struct ph_local_root *root, const char *name, bool create,
         return ph_fail(err, PH_SCOPE_STORE, PH_E_NOTFOUND, "there is no user %s", name);
     if (!there) {
         pthread_mutex_lock(&u->open_mu);
-        int r = ph_local_user_make(u, err);
+        int r = u->open ? 0 : ph_local_user_make(u, err); /* somebody else may have been faster */
         pthread_mutex_unlock(&u->open_mu);
         if (r)
             return -1;
