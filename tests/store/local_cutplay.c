@@ -1,3 +1,4 @@
+/* local_cutplay.c: plays the record of local_cutshim.c, and makes what a power cut at that moment leaves on the disk. */
 #include "local_cut.h"
 
 #include <fcntl.h>
