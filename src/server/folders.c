@@ -156,6 +156,8 @@ int cmd_delete(struct session *s, struct ph_command *c, struct ph_err *err)
     notify_end(s, &doing);
     if (r)
         return -1;
+    if (s->view && strcmp(s->view->name, name) == 0)
+        session_deselect(s); /* the client knows that it is gone: no reason to say goodbye */
     mailbox_changed(s->user, name);
     names_tell_old(s, c->mailbox.name, name, PH_MA_NONEXISTENT);
     session_ok(s, c, "DELETE completed");

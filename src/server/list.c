@@ -79,7 +79,9 @@ static int tell_root(struct session *s, const struct ph_cmd_list *c, bool lsub, 
         return ph_fail_memory(err);
     if (names_delim(s, reference, &l.delim, err))
         return -1;
-    if (reference[0] == '#') /* a name that says itself where its root is: RFC 9051 5.1.2.1 */
+    if (l.delim && reference[0] == l.delim)
+        n = 1;
+    else if (reference[0] == '#') /* a name that says itself where its root is: RFC 9051 5.1.2.1 */
         for (n = 1; l.delim && reference[n] && reference[n - 1] != l.delim;)
             n++;
     l.name = (struct ph_str){ reference, n };

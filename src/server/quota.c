@@ -67,6 +67,9 @@ int cmd_getquotaroot(struct session *s, struct ph_command *c, struct ph_err *err
         return -1;
     if (!s->user->serve->quota_roots || !s->user->serve->get_quota)
         return no_quota(err);
+    /* RFC 9208 6: usage tells of what is in the mailbox. One that does not exist may be asked about (4.1.2). */
+    if (session_need_right(s, name, 'r', err) && err->kind != PH_E_NOTFOUND)
+        return -1;
     if (s->user->serve->quota_roots(ps, name, &s->arena, &roots, &n, err))
         return -1;
     struct ph_words words = { ph_arena_alloc(&s->arena, (n + 1) * sizeof(struct ph_str)), n };

@@ -268,10 +268,7 @@ static int quota_roots(struct ph_session *base, const char *folder, struct ph_ar
 
     if (ph_memory_begin(s, MOP_QUOTA, folder, err))
         return -1;
-    bool there = memory_there(ph_memory_find(s->st, folder));
     ph_memory_unlock(s->st);
-    if (!there)
-        return ph_memory_no_folder(folder, err);
     *roots = ph_arena_alloc(arena, sizeof(const char *));
     if (!*roots)
         return ph_fail_memory(err);

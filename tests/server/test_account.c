@@ -72,7 +72,9 @@ static void test_quota(void **state)
              "C: G2 GETQUOTA \"!partition/sda4\"\n"
              "S: G2 NO *\n"
              "C: G3 GETQUOTAROOT none\n"
-             "S: G3 NO *\n"
+             "S: * QUOTAROOT none #user/alice\n"
+             "S: * QUOTA #user/alice (STORAGE 1 10 MESSAGE 1 1000)\n"
+             "S: G3 OK *\n"
              "C: S1 SETQUOTA \"#user/alice\" (STORAGE 510)\n"
              "S: * QUOTA #user/alice (STORAGE 1 510)\n"
              "S: S1 OK *\n"
@@ -103,6 +105,8 @@ static void test_acl(void **state)
     pair_init(&p);
     pair_start(&p);
     ph_memory_folder(pair_store(&p, "fred"), "INBOX/Drafts", 0);
+    ph_memory_folder(pair_store(&p, "fred"), "deaf", 0);
+    ph_memory_set_acl(pair_store(&p, "fred"), "deaf", "fred", "l");
     client_open_as(&c, &p, "fred");
     play(&c, "C: A001 GETACL INBOX/Drafts\n"
              "S: * ACL INBOX/Drafts fred lrswipkxteacd\n"
@@ -149,7 +153,9 @@ static void test_acl(void **state)
              "C: A9 MYRIGHTS none\n"
              "S: A9 NO [NONEXISTENT] *\n"
              "C: A10 DELETEACL INBOX/Drafts Chris\n"
-             "S: A10 NO [NOPERM] *\n");
+             "S: A10 NO [NOPERM] *\n"
+             "C: A11 GETQUOTAROOT deaf\n"
+             "S: A11 NO [NOPERM] *\n");
     client_close(&c);
     pair_stop(&p);
 }

@@ -223,6 +223,31 @@ static void test_rename_selected(void **state)
     pair_stop(&p);
 }
 
+/* Whoever deletes what it has selected has nothing selected then. */
+static void test_delete_selected(void **state)
+{
+    struct pair p;
+    struct client c;
+
+    pair_init(&p);
+    pair_start(&p);
+    client_open_as(&c, &p, "fred");
+    play(&c, "C: a1 CREATE a\n"
+             "S: a1 OK *\n"
+             "C: a2 SELECT a\n"
+             "S: * FLAGS *\n");
+    client_until(&c, "a2 OK *");
+    play(&c, "C: a3 DELETE a\n"
+             "S: a3 OK *\n"
+             "C: a4 CHECK\n"
+             "S: a4 BAD *\n"
+             "C: a5 LIST \"\" *\n"
+             "S: * LIST (\\HasNoChildren) \"/\" INBOX\n"
+             "S: a5 OK *\n");
+    client_close(&c);
+    pair_stop(&p);
+}
+
 /* RFC 9051 6.3.7: a name stays subscribed when its mailbox has gone. */
 static void test_subscribe(void **state)
 {
@@ -407,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_rename_inbox_by_copy),
         cmocka_unit_test(test_rename_inbox_full),
         cmocka_unit_test(test_rename_selected),
+        cmocka_unit_test(test_delete_selected),
         cmocka_unit_test(test_subscribe),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_long_names),

@@ -2,34 +2,9 @@
  *
  * Three things are not quite as printed there, and all three are allowed: \HasChildren and \HasNoChildren are always told (RFC 3348), names come
  * sorted, and what the RFC quotes comes as an atom. */
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "script.h"
-
-struct seed {
-    const char *name;
-    uint32_t attrs;
-};
-
-static void start(struct pair *p, struct client *c, const struct seed *seeds, size_t n)
-{
-    pair_start(p);
-    struct ph_store *st = pair_store(p, "joe");
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(ph_memory_folder(st, seeds[i].name, seeds[i].attrs), 0);
-    client_open_as(c, p, "joe");
-}
-
-static void stop(struct pair *p, struct client *c)
-{
-    client_close(c);
-    pair_stop(p);
-}
-
-#define SUB PH_MA_SUBSCRIBED
-#define GONE (PH_MA_SUBSCRIBED | PH_MA_NONEXISTENT)
+#include "seed.h"
 
 static const struct seed fruit[] = {
     { "Fruit", 0 },           { "Fruit/Apple", 0 },        { "Fruit/Banana", SUB },    { "Fruit/Peach", GONE },
@@ -145,6 +120,9 @@ static void test_patterns(void **state)
              "C: b5 LIST \"#news/x\" \"\"\n"
              "S: * LIST (\\Noselect) \"/\" #news/\n"
              "S: b5 OK *\n"
+             "C: b51 LIST /usr/staff/jones \"\"\n"
+             "S: * LIST (\\Noselect) \"/\" /\n"
+             "S: b51 OK *\n"
              "C: b6 LIST \"Sent/\" \"M%\"\n"
              "S: * LIST (\\HasNoChildren) \"/\" Sent/March2004\n"
              "S: b6 OK *\n"
@@ -422,135 +400,12 @@ static void test_return_status(void **state)
     stop(&p, &c);
 }
 
-/* RFC 3501 5.1.3, and UTF-8 once it is enabled (RFC 6855, RFC 9051). */
-static const struct seed umlauts[] = { { "\303\204pfel", 0 }, { "\303\204pfel/Birnen & Co", 0 }, { "\345\217\260\345\214\227", 0 } };
-
-static void test_names(void **state)
-{
-    struct pair p;
-    struct client c;
-
-    pair_init(&p);
-    start(&p, &c, umlauts, sizeof umlauts / sizeof *umlauts);
-    play(&c, "C: a1 LIST \"\" \"&A*\"\n"
-             "S: a1 OK *\n"
-             "C: a2 LIST \"\" \"&AMQ-*\"\n"
-             "S: * LIST (\\HasChildren) \"/\" &AMQ-pfel\n"
-             "S: * LIST (\\HasNoChildren) \"/\" \"&AMQ-pfel/Birnen &- Co\"\n"
-             "S: a2 OK *\n"
-             "C: a3 LIST \"&AMQ-pfel/\" \"%\"\n"
-             "S: * LIST (\\HasNoChildren) \"/\" \"&AMQ-pfel/Birnen &- Co\"\n"
-             "S: a3 OK *\n");
-    client_ask(&c, "a4 ENABLE UTF8=ACCEPT", "* ENABLED*");
-    bool offered = strstr(c.line, "UTF8=ACCEPT"); /* with FETCH only */
-    client_expect(&c, "a4 OK *");
-    if (offered)
-        play(&c, "C: a5 LIST \"\" \"\303\204pfel%\"\n"
-             "S: * LIST (\\HasChildren) \"/\" \"\303\204pfel\"\n"
-             "S: a5 OK *\n"
-             "C: a6 LIST \"\" \"\303\204pfel/%\"\n"
-             "S: * LIST (\\HasNoChildren) \"/\" \"\303\204pfel/Birnen & Co\"\n"
-             "S: a6 OK *\n");
-    stop(&p, &c);
-}
-
-static void test_limits(void **state)
-{
-    struct pair p;
-    struct client c;
-
-    pair_init(&p);
-    pair_start(&p);
-    client_open_as(&c, &p, "joe");
-    client_send(&c, "a LIST \"\" (");
-    for (int i = 0; i < 256; i++)
-        client_send(&c, "a* ");
-    client_send(&c, "INBOX)\r\n");
-    client_expect(&c, "a NO [LIMIT] *");
-    client_send(&c, "b LIST \"\" (");
-    for (int i = 0; i < 255; i++)
-        client_send(&c, "a* ");
-    client_send(&c, "INBOX)\r\n");
-    client_expect(&c, "* LIST (*) \"/\" INBOX");
-    client_expect(&c, "b OK *");
-    client_send(&c, "c LIST \"\" ");
-    for (int i = 0; i < 8193; i++)
-        client_send_n(&c, "*a", 2);
-    client_send(&c, "\r\n");
-    client_expect(&c, "c NO [LIMIT] *");
-    client_send(&c, "d LIST \"\" ");
-    for (int i = 0; i < 8192; i++)
-        client_send_n(&c, "*a", 2);
-    client_send(&c, "\r\n");
-    client_expect(&c, "d OK *");
-    client_close(&c);
-    pair_stop(&p);
-}
-
-/* RFC 4314 4: what may not be looked up is not there. A store that has no rights, status, subscriptions. */
-static void test_poor_store(void **state)
-{
-    static const struct seed few[] = { { "a.b", 0 } };
-    struct pair p;
-    struct client c;
-
-    pair_init(&p);
-    p.options = (struct ph_memory_options){ .serves_not = PH_MS_ALL, .delim = '.', .prefix = "INBOX.",
-                                            .without = PH_AB_SUBSCRIBE | PH_AB_STATUS_LIST | PH_AB_OBJECTID };
-    start(&p, &c, few, 1);
-    play(&c, "C: a LIST \"\" % RETURN (STATUS (MESSAGES MAILBOXID) MYRIGHTS METADATA (/shared/comment))\n"
-             "S: * LIST (\\HasNoChildren) \".\" INBOX\n"
-             "S: * STATUS INBOX (MESSAGES 0)\n"
-             "S: * LIST (\\NonExistent \\HasChildren) \".\" a\n"
-             "S: a OK *\n"
-             "C: b SUBSCRIBE INBOX\n"
-             "S: b NO [CANNOT] *\n"
-             "C: c MYRIGHTS INBOX\n"
-             "S: c NO [CANNOT] *\n"
-             "C: d GETQUOTAROOT INBOX\n"
-             "S: d NO [CANNOT] *\n"
-             "C: e GETMETADATA INBOX /shared/comment\n"
-             "S: e NO [CANNOT] *\n"
-             "C: f NAMESPACE\n"
-             "S: * NAMESPACE ((\"\" \".\")) NIL NIL\n"
-             "S: f OK *\n");
-    stop(&p, &c);
-}
-
-/* 100,000 mailboxes, all of them and a few of them. */
-static void test_many(void **state)
-{
-    struct pair p;
-    struct client c;
-    struct timespec began, ended;
-    char name[64];
-
-    pair_init(&p);
-    pair_start(&p);
-    struct ph_store *st = pair_store(&p, "joe");
-    for (int i = 0; i < 100000; i++) {
-        snprintf(name, sizeof name, "y%03d/m%03d", i / 1000, i % 1000);
-        assert_int_equal(ph_memory_folder(st, name, i % 2 ? PH_MA_SUBSCRIBED : 0), 0);
-    }
-    client_open_as(&c, &p, "joe");
-    clock_gettime(CLOCK_MONOTONIC, &began);
-    client_send(&c, "a LIST \"\" *\r\nb LIST \"\" %\r\nc LIST (SUBSCRIBED RECURSIVEMATCH) \"\" % RETURN (STATUS (MESSAGES))\r\n");
-    assert_int_equal(client_until(&c, "a OK *"), 100001);
-    assert_int_equal(client_until(&c, "b OK *"), 101);
-    assert_int_equal(client_until(&c, "c OK *"), 100);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
-    assert_true(ended.tv_sec - began.tv_sec < 15);
-    client_close(&c);
-    pair_stop(&p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fruit),       cmocka_unit_test(test_patterns),      cmocka_unit_test(test_childinfo),
         cmocka_unit_test(test_recursive),   cmocka_unit_test(test_missing),       cmocka_unit_test(test_lsub),
-        cmocka_unit_test(test_special_use), cmocka_unit_test(test_return_status), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_poor_store),    cmocka_unit_test(test_many),
+        cmocka_unit_test(test_special_use), cmocka_unit_test(test_return_status),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
