@@ -228,6 +228,7 @@ static int list(struct session *s, struct ph_command *c, bool lsub, struct ph_er
     l.ps = session_store(s, err);
     if (!l.ps || (root ? tell_root(s, &c->list, lsub, err) : take_patterns(&l, err)))
         return -1;
+    status_enables(s, c->list.status);
     if (lsub)
         l.select = PH_LO_SUBSCRIBED | PH_LO_REMOTE;
     if (l.patterns.n && run(&l, err))

@@ -2,6 +2,7 @@
  * QUOTA 9208 4.1.4). */
 #include <string.h>
 
+#include "server/batch.h"
 #include "server/commands.h"
 #include "server/private.h"
 #include "server/rights.h"
@@ -91,6 +92,17 @@ int status_fill(struct session *s, struct ph_session *ps, struct ph_folder *f, u
     return 0;
 }
 
+void status_enables(struct session *s, unsigned items)
+{
+    struct ph_err ignored;
+
+    if (!(items & PH_SI_HIGHESTMODSEQ) || !(s->user->abilities & PH_AB_MODSEQ))
+        return;
+    if (s->view)
+        session_use_modseq(s, &ignored); /* and tells it of the selected mailbox: RFC 7162 3.1.2 */
+    s->enabled |= PH_EN_CONDSTORE;
+}
+
 int cmd_status(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     const char *name = session_mailbox_name(s, c->status.mailbox, err);
@@ -100,8 +112,7 @@ int cmd_status(struct session *s, struct ph_command *c, struct ph_err *err)
 
     if (!ps || rights_check(s, c->id, name, err))
         return -1;
-    if (c->status.items & PH_SI_HIGHESTMODSEQ)
-        s->enabled |= PH_EN_CONDSTORE; /* RFC 7162 3.1 */
+    status_enables(s, c->status.items);
     if (ps->ops->status) {
         if (ps->ops->status(ps, &one, 1, err))
             return -1;
