@@ -274,6 +274,47 @@ static void test_a_folder_fails_in_a_lane(void **state)
     end(&s);
 }
 
+static const struct ph_store_ops *real;
+static _Atomic unsigned opened;
+
+static int count_open(struct ph_store *st, struct ph_loop *loop, struct ph_session **out, struct ph_err *err)
+{
+    opened++;
+    return real->open(st, loop, out, err);
+}
+
+/* An account that the ledger does not know gets its second lane early; an audit has no lanes at all. */
+static void test_lanes_of_an_unknown_account(void **state)
+{
+    struct ph_memory_options src = { 0 }, dst = { 0 };
+    struct ph_store_ops counting;
+    unsigned known = 0;
+    struct scene s;
+
+    begin(&s, &src, &dst);
+    real = s.dst->ops;
+    counting = *real;
+    counting.open = count_open;
+    s.dst->ops = &counting;
+    s.job.lanes = 2;
+    opened = 0;
+    copy_well(&s);
+    assert_int_equal(opened, 2);
+    s.job.audit_bytes = true;
+    for (int lost = 0; lost < 2; lost++) {
+        if (lost)
+            lose_ledger(&s);
+        opened = 0;
+        if (ph_audit_run(&s.job, &s.totals, &s.err))
+            fail_msg("%s", s.err.text);
+        assert_int_equal(s.totals.equal, ALL);
+        known = lost ? known : opened;
+    }
+    assert_int_equal(opened, known);
+    s.dst->ops = real;
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +323,7 @@ int main(void)
         cmocka_unit_test(test_guard_is_of_this_session), cmocka_unit_test(test_dry_run_leaves_the_ledger),
         cmocka_unit_test(test_skipped_are_counted_once), cmocka_unit_test(test_folders_are_done_one_by_one),
         cmocka_unit_test(test_unique_keys_are_counted), cmocka_unit_test(test_a_folder_fails_in_a_lane),
+        cmocka_unit_test(test_lanes_of_an_unknown_account),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
