@@ -201,7 +201,7 @@ static int through_pipeline(struct fetch *f, const struct ph_numset *uids, struc
     for (uint32_t uid = 0; rc == 0 && (uid = ph_numset_next(&f->later, uid)) != 0;)
         rc = open_and_tell(f, batch_find(&f->batch, uid), err);
     ph_numset_clear(&f->later);
-    return rc;
+    return rc ? rc : reader_finish(&f->reader, err);
 }
 
 /* One forward reading for each message, and many of them. */

@@ -22,8 +22,7 @@ void reader_done(struct reader *r)
 
     ph_numset_done(&r->todo);
     r->todo = none;
-    while (!r->broken && r->waiting && reader_next(r, NULL) == 1)
-        ;
+    reader_finish(r, NULL);
     ph_structure_done(&r->structure);
     ph_buf_done(&r->prefix);
     ph_buf_done(&r->preview);
@@ -76,6 +75,7 @@ static int ask(struct reader *r, struct ph_err *err)
     if (rc)
         return failed(r, err, &why);
     r->waiting += n;
+    r->busy = true;
     return 0;
 memory:
     ph_numset_done(&some);
@@ -97,19 +97,29 @@ int reader_next(struct reader *r, struct ph_err *err)
     while (r->waiting < ASK && !ph_numset_empty(&r->todo))
         if (ask(r, err))
             return -1;
-    int rc = r->waiting ? r->store->ops->bodies_next(r->store, &body, &why) : 0;
+    int rc = r->busy ? r->store->ops->bodies_next(r->store, &body, &why) : 0;
     if (rc < 0)
         return failed(r, err, &why);
-    if (rc == 0) {
+    if (rc == 0) { /* only now the last one is out of the way, too */
         r->waiting = 0;
+        r->busy = false;
         r->how = READER_CLOSED;
         return 0;
     }
-    r->waiting--;
+    r->waiting -= r->waiting != 0;
     opened(r, body.uid, body.size, READER_PIPED);
     r->missing = body.missing;
     r->why = body.err;
     return 1;
+}
+
+int reader_finish(struct reader *r, struct ph_err *err)
+{
+    int rc = 0;
+
+    while (!r->broken && (r->busy || !ph_numset_empty(&r->todo)) && (rc = reader_next(r, err)) == 1)
+        ;
+    return rc;
 }
 
 /* ---- one ---- */
@@ -129,6 +139,7 @@ static int open_alone(struct reader *r, uint32_t uid, struct ph_err *err)
     ph_numset_done(&one);
     if (rc < 0)
         return failed(r, err, &why);
+    r->busy = true;
     rc = r->store->ops->bodies_next(r->store, &body, &why);
     if (rc == 0)
         ph_fail(&why, PH_SCOPE_MESSAGE, PH_E_NOTFOUND, "The message is gone");

@@ -41,6 +41,7 @@ struct reader {
     struct ph_numset todo;  /* of reader_add, not yet asked for */
     const struct ph_snapshot *sizes;
     unsigned waiting;       /* asked for and not yet handed out */
+    bool busy;              /* something may be under way in the store's session */
     bool broken;            /* the store's session */
 };
 
@@ -57,6 +58,8 @@ static inline bool reader_is_random(const struct reader *r)
 /* Many messages, in the order the store likes. sizes (may be NULL): hints; borrowed until they are read. */
 int reader_add(struct reader *r, const struct ph_numset *uids, const struct ph_snapshot *sizes, struct ph_err *err);
 int reader_next(struct reader *r, struct ph_err *err); /* 1: one is open, or missing; 0: no more */
+/* Nothing is under way any more: before the store's session is used for anything else. What was asked for and not taken is read. */
+int reader_finish(struct reader *r, struct ph_err *err);
 /* One message by itself; not while reader_next has not said 0. */
 int reader_open(struct reader *r, uint32_t uid, struct ph_err *err);
 
