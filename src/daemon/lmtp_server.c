@@ -15,6 +15,7 @@
 #include "io/server.h"
 
 #define LISTENERS 16
+#define GOODBYE_MS 2000
 
 struct ph_lmtp_server {
     struct ph_lmtp_server_options o;
@@ -131,11 +132,14 @@ static const struct ph_lmtp_calls calls = { on_recipient, on_begin, on_octets, o
 
 /* ---- a connection ---- */
 
-static int send_out(struct lmtp_session *c, struct ph_cancel *cancel)
+/* When the server stops, a client that does not take its answers is not waited for. */
+static int send_out(struct lmtp_session *c)
 {
     struct ph_buf *out = &c->lmtp.out;
-    int64_t deadline = ph_deadline_in(c->server->o.config->lmtp_timeout_ms);
-    struct ph_err err;
+    struct ph_cancel *stop = &c->server->stop;
+    bool stopping = ph_cancelled(stop);
+    int64_t deadline = ph_deadline_in(stopping ? GOODBYE_MS : c->server->o.config->lmtp_timeout_ms);
+    struct ph_err err = { 0 };
 
     while (ph_buf_len(out)) {
         ssize_t n = ph_stream_write(c->stream, ph_buf_data(out), ph_buf_len(out), &err);
@@ -143,8 +147,14 @@ static int send_out(struct lmtp_session *c, struct ph_cancel *cancel)
             ph_buf_consume(out, (size_t)n);
             continue;
         }
-        if (n != PH_AGAIN || ph_stream_wait(c->stream, c->stream->ops->want_write(c->stream), deadline, cancel, &err))
+        if (n != PH_AGAIN)
             return -1;
+        if (ph_stream_wait(c->stream, c->stream->ops->want_write(c->stream), deadline, stopping ? NULL : stop, &err) == 0)
+            continue;
+        if (stopping || err.kind != PH_E_CANCELLED)
+            return -1;
+        stopping = true;
+        deadline = ph_deadline_in(GOODBYE_MS);
     }
     return 0;
 }
@@ -177,7 +187,7 @@ static void talk(struct lmtp_session *c)
 
     for (;;) {
         enum ph_lmtp_next next = ph_lmtp_run(&c->lmtp);
-        if (send_out(c, NULL) || next == PH_LMTP_CLOSE)
+        if (send_out(c) || next == PH_LMTP_CLOSE)
             return;
         if (next == PH_LMTP_SEND)
             continue;
@@ -191,7 +201,7 @@ static void talk(struct lmtp_session *c)
                 ph_lmtp_goodbye(&c->lmtp, "4.4.2 Silent for too long");
             else
                 return;
-            send_out(c, NULL);
+            send_out(c);
             return;
         }
     }

@@ -33,22 +33,42 @@ static int check_password(void *ctx, const char *user, const char *password, siz
     return rc;
 }
 
+int ph_subject_cn(const char *subject, char *out, size_t size)
+{
+    unsigned found = 0;
+
+    for (const char *p = subject; *p;) {
+        size_t n = 0;
+        bool cn = strncmp(p, "CN=", 3) == 0, plain = true;
+        while (*p && *p != '=')
+            p++;
+        p += *p == '=';
+        const char *value = p;
+        for (; p[n] && p[n] != ',' && p[n] != '+'; n++)
+            if (p[n] == '\\' || p[n] == '"' || p[n] == '#') {
+                plain = false;
+                n += p[n] == '\\' && p[n + 1]; /* what is escaped ends nothing */
+            }
+        p += n;
+        p += *p == ',' || *p == '+';
+        if (!cn)
+            continue;
+        if (!plain || n == 0 || n >= size)
+            return -1;
+        memcpy(out, value, n);
+        out[n] = '\0';
+        found++;
+    }
+    return found == 1 ? 0 : -1;
+}
+
 /* The CN of a certificate that our authorities have signed is the user, who has to be one. */
 static int check_external(void *ctx, const char *subject, const char *user)
 {
     struct ph_logins *l = ctx;
     char cn[256];
-    const char *at = strncmp(subject, "CN=", 3) == 0 ? subject + 3 : strstr(subject, ",CN=");
 
-    if (!at)
-        return -1;
-    at += *at == ',' ? 4 : 0;
-    size_t n = strcspn(at, ",+\\");
-    if (n == 0 || n >= sizeof cn || at[n] == '\\') /* a name with an escaped character is no user's here */
-        return -1;
-    memcpy(cn, at, n);
-    cn[n] = '\0';
-    if (strcmp(cn, user) != 0 || !ph_user_name_ok(user))
+    if (ph_subject_cn(subject, cn, sizeof cn) || strcmp(cn, user) != 0 || !ph_user_name_ok(user))
         return -1;
     return l->users && !ph_users_have(l->users, user) ? -1 : 0;
 }

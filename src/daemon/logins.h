@@ -21,4 +21,7 @@ struct ph_logins {
 /* Fills the callbacks and ctx of a server's configuration. l lives longer than the server. */
 void ph_logins_install(struct ph_logins *l, struct ph_server_config *c);
 
+/* The common name of a subject in RFC 2253 form. -1: none, several, or one with characters that have to be escaped: no user's. */
+int ph_subject_cn(const char *subject, char *out, size_t size);
+
 #endif

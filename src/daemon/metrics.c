@@ -89,7 +89,7 @@ int ph_metrics_write(const struct ph_metrics *m, const char *path, struct ph_err
 
     ph_buf_add_z(&temp, path);
     ph_buf_add_z(&temp, ".new");
-    int fd = open(ph_buf_z(&temp), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = open(ph_buf_z(&temp), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0 || ph_metrics_render(m, &text) || write(fd, ph_buf_data(&text), ph_buf_len(&text)) != (ssize_t)ph_buf_len(&text) ||
         rename(ph_buf_z(&temp), path) < 0)
         ph_fail_errno(err, PH_SCOPE_JOB, PH_E_SYSTEM, errno, "cannot write the figures to %s", path);

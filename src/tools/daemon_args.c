@@ -51,8 +51,8 @@ int ph_daemon_args(const struct ph_command *c, const char *invoked, int argc, ch
     if (rc == 0) {
         bool named = said->store || (store_operand && *n_operands);
         const char *file = said->config ? said->config : !named && access(PH_DAEMON_CONFIG_FILE, F_OK) == 0 ? PH_DAEMON_CONFIG_FILE : NULL;
-        if (file)
-            rc = ph_daemon_config_read(cfg, file, err);
+        if (file && (rc = ph_daemon_config_read(cfg, file, err)) != 0)
+            err->kind = PH_E_SYSTEM; /* not the fault of whoever typed the command */
     }
     if (rc == 0) {
         drop_lists(c, cfg, said);

@@ -33,12 +33,11 @@ static const struct ph_option options[] = {
 
 static const struct ph_option_group groups[] = { { "Delivering", options }, { "Mail and users", ph_daemon_store_options }, { NULL, NULL } };
 
-/* What the kinds mean to who called us: TEMPFAIL is tried again, the others bounce. */
+/* What the kinds mean to who called us: TEMPFAIL is tried again, the others bounce. So a mistake in a file of settings or users, which somebody
+ * will put right, must not look like one of the mail. */
 static int status_of(const struct ph_err *err)
 {
     switch (err->kind) {
-    case PH_E_USAGE:
-        return EX_USAGE;
     case PH_E_NOTFOUND:
         return EX_NOUSER;
     case PH_E_TOOBIG:
@@ -111,9 +110,9 @@ static int deliver(struct deliver_settings *s, const char *given, struct ph_err 
 
     if (!s->config.store)
         return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "no store is named: --store local:/path, or --config");
-    if (s->from && strpbrk(s->from, "\r\n<>"))
-        return ph_fail(err, PH_SCOPE_JOB, PH_E_USAGE, "the sender is no address");
-    if ((!s->config.users || ph_users_new(s->config.users, ph_warn, NULL, &r.users, err) == 0) == 0 ||
+    if (s->from && strpbrk(s->from, "\r\n"))
+        return ph_fail(err, PH_SCOPE_JOB, PH_E_PROTOCOL, "the sender is no address");
+    if ((s->config.users && ph_users_new(s->config.users, ph_warn, NULL, &r.users, err)) ||
         ph_accounts_new(&s->config, ph_warn, NULL, &r.accounts, err)) {
         ph_users_free(r.users);
         return -1;
@@ -143,7 +142,7 @@ static int deliver_main(const struct ph_command *c, const char *invoked, int arg
 
     int rc = ph_daemon_args(c, invoked, argc, argv, &s.config, sizeof s, operands, &n, false, &err);
     if (rc < 0)
-        status = ph_complain(invoked, &err, err.kind == PH_E_USAGE ? EX_USAGE : EX_CONFIG);
+        status = ph_complain(invoked, &err, err.kind == PH_E_USAGE ? EX_USAGE : EX_TEMPFAIL);
     else if (rc == PH_READY && deliver(&s, operands[0], &err))
         status = ph_complain(invoked, &err, status_of(&err));
     ph_daemon_config_done(&s.config);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "daemon/logins.h"
 #include "daemon/users.h"
 #include "daemon/verifier.h"
 
@@ -283,6 +284,40 @@ static void test_nobody_in_the_file(void **state)
     remove_place(&p);
 }
 
+/* RFC 2253 section 2.4: a comma, a plus, a quote in a value have a backslash before them. */
+static void test_common_names(void **state)
+{
+    static const char *const cases[][2] = {
+        { "CN=anna", "anna" },
+        { "CN=anna,O=Example", "anna" },
+        { "O=Example,CN=anna", "anna" },
+        { "OU=x+CN=anna,O=y", "anna" },
+        { "CN=anna@example.org,DC=example,DC=org", "anna@example.org" },
+        { "O=x\\,CN=root,CN=anna", "anna" }, /* an organisation called "x,CN=root" */
+        { "O=x\\\\,CN=anna", "anna" },     /* one that ends with a backslash */
+        { "O=x\\+CN=root", NULL },
+        { "O=CN=root", NULL },
+        { "SCN=root", NULL },
+        { "CN=anna,CN=root", NULL },
+        { "CN=an\\,na", NULL },
+        { "CN=\\C3\\A4", NULL },
+        { "CN=#0401", NULL },
+        { "CN=", NULL },
+        { "CN", NULL },
+        { "", NULL },
+        { "O=x\\", NULL },
+    };
+    char cn[20];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int rc = ph_subject_cn(cases[i][0], cn, sizeof cn);
+        assert_int_equal(rc, cases[i][1] ? 0 : -1);
+        if (rc == 0)
+            assert_string_equal(cn, cases[i][1]);
+    }
+    assert_int_equal(ph_subject_cn("CN=12345678901234567890", cn, sizeof cn), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -296,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_setting_keeps_the_rest),
         cmocka_unit_test(test_wrong_files),
         cmocka_unit_test(test_clear_passwords),
+        cmocka_unit_test(test_common_names),
         cmocka_unit_test(test_nobody_in_the_file),
     };
 
