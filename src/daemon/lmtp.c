@@ -290,7 +290,7 @@ static bool take_line(struct ph_lmtp *l)
     const char *nl = n ? memchr(p, '\n', n) : NULL;
 
     if (!nl) {
-        if (n > PH_LMTP_LINE) {
+        if (n > PH_LMTP_LINE + 1) { /* one may be the CR */
             ph_buf_clear(&l->in);
             l->state = PH_LM_SKIP_LINE;
         }
