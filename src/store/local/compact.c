@@ -175,8 +175,8 @@ int ph_local_compact(struct local_user *u, unsigned *packs, struct ph_err *err)
     *packs = 0;
     if (ph_local_read_begin(u, &db, err))
         return -1;
-    sqlite3_stmt *st = local_prepare(db, err, "SELECT id FROM pack WHERE live * 2 < tail AND (sealed OR live = 0)"
-                                              " AND tail > 65536 LIMIT 64");
+    sqlite3_stmt *st = local_prepare(db, err, "SELECT id FROM pack WHERE live * 2 < tail AND (sealed OR (live = 0 AND"
+                                              " tail > 65536)) LIMIT 64");
     int r = st ? 0 : -1;
     while (!r && n < 64 && (r = ph_local_step(db, st, err)) > 0) {
         number[n++] = (uint32_t)sqlite3_column_int64(st, 0);
