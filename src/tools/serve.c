@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -25,6 +26,8 @@
 #include "tools/daemon_args.h"
 #include "tools/tools.h"
 
+#define DESCRIPTORS_BESIDE 4096 /* those that are no clients' */
+
 struct daemon {
     struct ph_daemon_config config;
     struct ph_sockets sockets;
@@ -38,7 +41,8 @@ struct daemon {
     struct ph_lmtp_server *lmtp;
     struct ph_metrics_http *metrics;
     char host[256];
-    int64_t started;
+    int64_t began;         /* seconds since 1970 */
+    bool running;
     _Atomic bool reload_ok;
     bool metrics_failing;
 };
@@ -116,7 +120,7 @@ static void collect(void *ctx, struct ph_metrics *m)
 {
     struct daemon *d = ctx;
 
-    *m = (struct ph_metrics){ .started = d->started, .reload_ok = d->reload_ok };
+    *m = (struct ph_metrics){ .started = d->began, .reload_ok = d->reload_ok };
     ph_server_count(d->server, &m->server);
     if (d->lmtp)
         ph_lmtp_server_count(d->lmtp, &m->lmtp);
@@ -252,12 +256,26 @@ static void stop(struct daemon *d)
     ph_users_free(d->users);
     ph_throttle_free(d->throttle);
     ph_sockets_done(&d->sockets);
-    if (d->config.pid_file && d->started)
+    if (d->config.pid_file && d->running)
         unlink(d->config.pid_file);
-    if (d->started)
+    if (d->running)
         ph_log_line(d->log, LOG_NOTICE, "ended");
     ph_log_free(d->log);
     ph_notify_done(&d->notify);
+}
+
+/* A descriptor a client, some for the files of users who are at work; what a shell allows is for programs that need few. */
+static void allow_descriptors(struct daemon *d)
+{
+    rlim_t wanted = (d->config.limits.connections ? d->config.limits.connections : 10000) + DESCRIPTORS_BESIDE;
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= wanted)
+        return;
+    r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur < wanted)
+        ph_log_f(d->log, LOG_WARNING, "%llu descriptors are allowed, and %llu are wanted for so many connections",
+                 (unsigned long long)r.rlim_cur, (unsigned long long)wanted);
 }
 
 static int serve(struct daemon *d, struct ph_err *err)
@@ -275,12 +293,14 @@ static int serve(struct daemon *d, struct ph_err *err)
     else
         memcpy(d->host, d->config.host, strnlen(d->config.host, sizeof d->host - 1));
     d->reload_ok = true;
+    d->began = (int64_t)time(NULL);
     if (ph_log_new("stderr", LOG_NOTICE, &d->log, err) || ph_sockets_open(&d->sockets, &d->config, err))
         return -1;
     d->logins.log = d->log;
+    allow_descriptors(d);
     if (make_server(d, err) || become_other(d, err) || start(d, err))
         return -1;
-    d->started = (int64_t)time(NULL);
+    d->running = true;
     run(d, &signals);
     return 0;
 }

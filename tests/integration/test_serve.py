@@ -204,6 +204,21 @@ class Starting(Case):
         self.assertFalse(pid.exists())
         self.assertFalse((self.folder / 'imap').exists())
 
+    def test_descriptors(self):
+        wrap = ['sh', '-c', 'ulimit -n 256; exec "$@"', 'sh']
+        with Serve(self.folder, 'memory:', '--any-user', wrap=['sh', '-c', 'ulimit -Sn 256; exec "$@"', 'sh'], env={}) as s, contextlib.ExitStack() as stack:
+            for _ in range(600):
+                stack.enter_context(socket.create_connection(('127.0.0.1', s.port()), timeout=WAIT))
+            self.assertEqual(login(s, 'anna', 'x'), 'OK')
+        with Serve(self.folder, 'memory:', '--any-user', wrap=wrap) as s:
+            self.assertIn('256 descriptors are allowed, and 14096 are wanted', s.errors.read_text())
+            with contextlib.ExitStack() as stack:  # more than there can be: others go on, and it recovers
+                first = stack.enter_context(s.connect())
+                for _ in range(300):
+                    stack.enter_context(socket.create_connection(('127.0.0.1', s.port()), timeout=WAIT))
+                self.assertEqual(first.login('anna', 'x')[0], 'OK')
+            self.assertEqual(login(s, 'anna', 'x'), 'OK')
+
     def test_a_socket_file(self):
         path = self.folder / 'imap'
         with Serve(self.folder, 'memory:', '--any-user', '--listen-unix', path, '--socket-mode', '0600'):
