@@ -170,12 +170,14 @@ static int start(struct daemon *d, struct ph_err *err)
     if (ph_accounts_new(c, note, d, &d->accounts, err))
         return -1;
     d->logins.accounts = d->accounts;
-    if (hand_over_sockets(d, err) || (c->pid_file && write_pid(c->pid_file, err)))
+    if (hand_over_sockets(d, err))
         return -1;
     if (ph_server_start(d->server, err) || (d->lmtp && ph_lmtp_server_start(d->lmtp, err)))
         return -1;
     if (c->metrics && (ph_listen_address_parse(c->metrics, &a, err) ||
                        ph_metrics_http_start(a.address, a.port, collect, d, &d->metrics, &port, err)))
+        return -1;
+    if (c->pid_file && write_pid(c->pid_file, err))
         return -1;
     say_where(d, port);
     ph_notify_send(&d->notify, "READY=1\nSTATUS=serving");
