@@ -12,11 +12,13 @@
 
 #define DELAY_MS 1000 /* doubled with each failure of a connection */
 #define DELAYS 3
+#define AGAIN_MS 20  /* until a store that others are opening is asked for again */
 
 struct auth {
     struct ph_sasl *sasl;
     struct ph_sasl_server_ops ops;
     bool unavailable;      /* credentials could not be checked */
+    bool pending;          /* they are right, and the store is not ready yet */
     char mechanism[32];
     char tried[256];       /* the name that was given, for the log */
     char subject[512], common_name[256]; /* of the client's certificate */
@@ -222,10 +224,12 @@ static void refuse_late(struct session *s, const struct ph_command *c, const cha
     s->held_until = ph_deadline_in(s->server->config.calls.login_delay ? 0 : (int64_t)DELAY_MS << n);
 }
 
-int session_login(struct session *s, const char *user, struct ph_err *err)
+int session_login(struct session *s, const char *user, bool wait, struct ph_err *err)
 {
-    if (user_get(s->server, user, &s->user, err))
-        return -1;
+    int rc = user_get(s->server, user, wait, &s->user, err);
+
+    if (rc)
+        return rc;
     session_reset_literals(s);
     s->failed_logins = 0;
     s->active = ph_now_ms();
@@ -244,11 +248,13 @@ static void write_login_ok(struct session *s, const struct ph_command *c)
     s->bad_in_row = 0;
 }
 
-static void accepted(struct session *s, const struct ph_command *c)
+/* The credentials are right. false: the user's store is just being opened or closed by another, and no thread waits for that. */
+static bool accepted(struct session *s, const struct ph_command *c)
 {
     const struct ph_server_config *cfg = &s->server->config;
     const char *authc = ph_sasl_authcid(s->auth->sasl), *authz = ph_sasl_authzid(s->auth->sasl);
     struct ph_err err = { 0 };
+    int rc;
 
     if (strcmp(s->auth->mechanism, "EXTERNAL") == 0)
         authc = authz = external_user(s, authz);
@@ -256,7 +262,9 @@ static void accepted(struct session *s, const struct ph_command *c)
         refuse_late(s, c, "AUTHORIZATIONFAILED", "You may not act as that user");
     } else if (!*authz) {
         refuse_late(s, c, "AUTHENTICATIONFAILED", "Wrong name or password");
-    } else if (session_login(s, authz, &err)) {
+    } else if ((rc = session_login(s, authz, false, &err)) > 0 && !s->stopping) {
+        return false;
+    } else if (rc) {
         server_log(s->server, s, LOG_ERR, "%s: %s", authz, err.text);
         bool many = err.kind == PH_E_LIMIT;
         session_no(s, c, many ? "LIMIT" : "UNAVAILABLE", many ? err.text : "The mailboxes cannot be opened now");
@@ -267,6 +275,31 @@ static void accepted(struct session *s, const struct ph_command *c)
         session_set_state(s, PH_ST_AUTHENTICATED);
         write_login_ok(s, c);
     }
+    return true;
+}
+
+static void finish(struct session *s, const struct ph_command *c)
+{
+    s->auth->pending = !accepted(s, c);
+    if (!s->auth->pending)
+        return;
+    if (s->mode != MODE_AUTH && !(s->idle_tag = ph_str_dup(c->tag)))
+        s->w.failed = true;
+    s->mode = MODE_AUTH;
+    s->held_until = ph_deadline_in(AGAIN_MS);
+}
+
+void auth_resume(struct session *s)
+{
+    char *tag = s->auth && s->auth->pending ? ph_str_dup(ph_str(s->idle_tag)) : NULL;
+    struct ph_command c = { .tag = ph_str(tag), .id = PH_CMD_AUTHENTICATE };
+
+    if (!tag)
+        return;
+    finish(s, &c);
+    if (!s->auth->pending)
+        auth_free(s);
+    free(tag);
 }
 
 /* What a step of the exchange means for the client. */
@@ -287,12 +320,13 @@ static void step(struct session *s, const struct ph_command *c, struct ph_str re
         s->mode = MODE_AUTH;
     } else {
         if (rc > 0)
-            accepted(s, c);
+            finish(s, c);
         else if (s->auth->unavailable)
             session_no(s, c, "UNAVAILABLE", "Cannot be checked now, try again later");
         else
             refuse_late(s, c, "AUTHENTICATIONFAILED", "Wrong name or password");
-        auth_free(s);
+        if (!s->auth->pending)
+            auth_free(s);
     }
     ph_wipe(ph_buf_data(&out), ph_buf_len(&out));
     ph_buf_done(&out);

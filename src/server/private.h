@@ -142,7 +142,9 @@ void auth_line(struct session *s, struct ph_str line);
 void auth_free(struct session *s);
 bool auth_must_wait(struct session *s);
 void auth_mechanisms(struct session *s);    /* ` AUTH=PLAIN …` */
-int session_login(struct session *s, const char *user, struct ph_err *err); /* the user's store is opened, the state set */
+/* Open the user's store. 1: others are just at it (never with `wait`). */
+int session_login(struct session *s, const char *user, bool wait, struct ph_err *err);
+void auth_resume(struct session *s); /* go on with a login that had to wait for the store, if there is one */
 
 /* ---- idle.c ---- */
 void idle_line(struct session *s, struct ph_str line);

@@ -162,7 +162,7 @@ static void greet(struct session *s)
     bool preauth = s->preauth;
 
     session_set_state(s, PH_ST_SERVER_GREETING);
-    if (preauth && session_login(s, s->preauth, &err)) {
+    if (preauth && session_login(s, s->preauth, true, &err)) {
         session_bye(s, "UNAVAILABLE", "The mailboxes cannot be opened now");
         server_log(s->server, s, LOG_ERR, "%s: %s", s->preauth, err.text);
         return;
@@ -405,6 +405,7 @@ enum step session_step(struct session *s)
             return fail(s, NULL);
         return park(s, 0);
     }
+    auth_resume(s);
     if (s->state == PH_ST_CONNECTION_CLOSED)
         session_set_state(s, PH_ST_CONNECTION_ESTABLISHED);
     if (s->state == PH_ST_CONNECTION_ESTABLISHED && !s->tls)

@@ -6,6 +6,8 @@
 #include "server/notify.h"
 #include "server/private.h"
 
+#define TRUSTED_MS 60000 /* a session of the store that was not used for longer is tried first */
+
 static const struct ph_serve_ops no_serve;
 
 /* ---- sessions of the store ---- */
@@ -36,15 +38,31 @@ static struct ph_session *open_session(struct server_user *u, struct ph_err *err
     return ps;
 }
 
+/* A remote one may have been ended by the other side while nobody used it. */
+static bool still_there(struct ph_session *ps, int64_t since)
+{
+    struct ph_err err;
+
+    return ph_now_ms() - since < TRUSTED_MS || !ps->ops->noop || ps->ops->noop(ps, &err) == 0;
+}
+
 struct ph_session *user_session_get(struct server_user *u, struct ph_err *err)
 {
-    struct ph_session *ps = NULL;
-
-    pthread_mutex_lock(&u->lock);
-    if (u->n_spare)
-        ps = u->spare[--u->n_spare];
-    pthread_mutex_unlock(&u->lock);
-    return ps ? ps : open_session(u, err);
+    for (;;) {
+        struct ph_session *ps = NULL;
+        int64_t since = 0;
+        pthread_mutex_lock(&u->lock);
+        if (u->n_spare) {
+            ps = u->spare[--u->n_spare].ps;
+            since = u->spare[u->n_spare].since;
+        }
+        pthread_mutex_unlock(&u->lock);
+        if (!ps)
+            return open_session(u, err);
+        if (still_there(ps, since))
+            return ps;
+        close_session(ps);
+    }
 }
 
 void user_session_put(struct server_user *u, struct ph_session *ps, bool failed)
@@ -52,8 +70,10 @@ void user_session_put(struct server_user *u, struct ph_session *ps, bool failed)
     if (!failed && !(ps->ops->worn && ps->ops->worn(ps))) {
         pthread_mutex_lock(&u->lock);
         bool room = u->n_spare < USER_SPARE;
-        if (room)
-            u->spare[u->n_spare++] = ps;
+        if (room) {
+            u->spare[u->n_spare].ps = ps;
+            u->spare[u->n_spare++].since = ph_now_ms();
+        }
         pthread_mutex_unlock(&u->lock);
         if (room)
             return;
@@ -129,7 +149,7 @@ static void close_user(struct server_user *u)
         close_session(u->watcher);
     mailbox_forget_all(u);
     while (u->n_spare)
-        close_session(u->spare[--u->n_spare]);
+        close_session(u->spare[--u->n_spare].ps);
     if (u->store && c->calls.close_store)
         c->calls.close_store(c->ctx, u->name, u->store);
     else
@@ -195,15 +215,18 @@ static void end_user(struct server_user *u)
     free_user(u);
 }
 
-int user_get(struct ph_server *srv, const char *name, struct server_user **out, struct ph_err *err)
+int user_get(struct ph_server *srv, const char *name, bool wait, struct server_user **out, struct ph_err *err)
 {
     struct server_user *u;
     int rc = 0;
 
+    *out = NULL;
     pthread_mutex_lock(&srv->users_lock);
-    while ((u = find(srv, name)) && u->state != USER_OPEN)
+    while ((u = find(srv, name)) && u->state != USER_OPEN && wait)
         pthread_cond_wait(&srv->users_changed, &srv->users_lock);
-    if (u && srv->config.limits.per_user && u->refs >= srv->config.limits.per_user) {
+    if (u && u->state != USER_OPEN) {
+        rc = 1;
+    } else if (u && srv->config.limits.per_user && u->refs >= srv->config.limits.per_user) {
         rc = ph_fail(err, PH_SCOPE_SESSION, PH_E_LIMIT, "Too many connections of this user");
     } else if (u) {
         u->refs++;

@@ -42,7 +42,10 @@ struct server_user {
 
     /* user.c */
     pthread_mutex_t lock;
-    struct ph_session *spare[USER_SPARE];
+    struct {
+        struct ph_session *ps;
+        int64_t since;
+    } spare[USER_SPARE];
     unsigned n_spare;
     struct ph_session *watcher;
     /* guarded by server.users_lock */
@@ -51,8 +54,9 @@ struct server_user {
     enum { USER_OPENING, USER_OPEN, USER_CLOSING } state;
 };
 
-/* Find the user or open the store; waits while another connection does. PH_E_LIMIT when the user has too many connections. */
-int user_get(struct ph_server *srv, const char *name, struct server_user **out, struct ph_err *err);
+/* Find the user or open the store. 1: another connection is just opening or closing it, try again in a moment; with `wait` that
+ * is waited for. PH_E_LIMIT when the user has too many connections. */
+int user_get(struct ph_server *srv, const char *name, bool wait, struct server_user **out, struct ph_err *err);
 void user_put(struct server_user *u); /* the last one gives the store back */
 
 /* A session of the store for the calling thread; back with user_session_put. */

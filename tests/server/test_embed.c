@@ -313,6 +313,52 @@ static void trouble_of_the_application(void **state)
     assert_null(none);
 }
 
+/* ---- a store that takes long to open ---- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held: the door is shut */
+
+static int (*usual_open)(void *ctx, const char *user, struct ph_store **out, struct ph_err *err);
+
+static int open_late(void *ctx, const char *user, struct ph_store **out, struct ph_err *err)
+{
+    if (strcmp(user, "late") == 0) {
+        pthread_mutex_lock(&gate);
+        pthread_mutex_unlock(&gate);
+    }
+    return usual_open(ctx, user, out, err);
+}
+
+/* Many connections of one user whose store is slow hold one thread, not all. */
+static void slow_store(void **state)
+{
+    struct pair p;
+    struct client late[10], c;
+
+    pair_init(&p);
+    usual_open = p.config.calls.open_store;
+    p.config.calls.open_store = open_late;
+    p.config.limits.workers = 2;
+    pair_start(&p);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < 10; i++) {
+        client_open(&late[i], &p);
+        client_send(&late[i], i % 2 ? "a LOGIN late secret\r\nb NOOP\r\n"
+                                    : "a AUTHENTICATE PLAIN AGxhdGUAc2VjcmV0\r\nb NOOP\r\n");
+    }
+    client_open_as(&c, &p, "joe");
+    client_close(&late[9]); /* one does not wait */
+    for (int i = 0; i < 9; i++)
+        assert_false(client_hears(&late[i], 0));
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < 9; i++) {
+        client_expect(&late[i], "a OK *");
+        client_expect(&late[i], "b OK *");
+        client_close(&late[i]);
+    }
+    client_close(&c);
+    pair_stop(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +368,7 @@ int main(void)
         cmocka_unit_test(attached_and_preauth),
         cmocka_unit_test(unix_and_inherited_sockets),
         cmocka_unit_test(trouble_of_the_application),
+        cmocka_unit_test(slow_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
