@@ -62,17 +62,22 @@ void session_no(struct session *s, const struct ph_command *c, const char *code,
     s->bad_in_row = 0;
 }
 
-void session_bad(struct session *s, const struct ph_command *c, const char *text)
+static void bad(struct session *s, const struct ph_command *c, struct ph_str code, const char *text)
 {
     const struct ph_server_limits *l = &s->server->config.limits;
 
     append_settle(s);
-    answer(s, c, PH_ST_BAD, PH_STR_NIL, text);
+    answer(s, c, PH_ST_BAD, code, text);
     atomic_fetch_add(&s->server->count.bad_commands, 1);
     if (++s->bad_in_row >= l->bad_commands) {
         s->reason = "too many bad commands";
         session_bye(s, NULL, "Too many bad commands");
     }
+}
+
+void session_bad(struct session *s, const struct ph_command *c, const char *text)
+{
+    bad(s, c, PH_STR_NIL, text);
 }
 
 void session_refuse_bad(struct session *s, const struct ph_command *c, const struct ph_err *err)
@@ -95,8 +100,9 @@ void session_fail(struct session *s, const struct ph_command *c, const struct ph
 
     if (err->scope >= PH_SCOPE_SESSION)
         s->store_failed = true;
-    if (err->kind == PH_E_BAD) {
-        session_bad(s, c, err->text);
+    if (err->kind == PH_E_BAD) { /* UIDREQUIRED (RFC 9586 3.1) */
+        bool own = err->code[0] && ph_is_atom(ph_str(err->code));
+        bad(s, c, own ? ph_str(err->code) : PH_STR_NIL, err->text);
         return;
     }
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)

@@ -70,6 +70,7 @@ static const struct {
     { "ESEARCH", PH_CMD_SEARCH },
     { "SEARCHRES", PH_CMD_SEARCH },
     { "WITHIN", PH_CMD_SEARCH },
+    { "I18NLEVEL=1", PH_CMD_SEARCH }, /* texts are compared by i;unicode-casemap: RFC 5255 4.3 */
     { "SORT", PH_CMD_SORT },
     { "SORT=DISPLAY", PH_CMD_SORT },
     { "ESORT", PH_CMD_SORT },

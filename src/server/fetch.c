@@ -336,7 +336,13 @@ static int fetch(struct fetch *f, struct ph_err *err)
         goto out;
     }
     /* what others did is told before, so that CHANGEDSINCE leaves nothing out */
-    if (session_sync(f->s, 0, err) || f->s->closing || check(f, err) || session_set_uids(f->s, &c->set, f->c->uid, &uids, err) ||
+    if (session_sync(f->s, 0, err))
+        goto out;
+    if (f->s->closing) { /* the mailbox is gone, and BYE was said */
+        rc = 0;
+        goto out;
+    }
+    if (check(f, err) || session_set_uids(f->s, &c->set, f->c->uid, &uids, err) ||
         (c->has_partial && take_part(&uids, c->partial_first, c->partial_last, err)))
         goto out;
     rc = limit(f, &uids, &lowest, err);

@@ -240,6 +240,8 @@ static int cut_off(struct fetch *f, const struct ph_err *why)
 {
     if (!f->s->broken && why->kind != PH_OK)
         server_log(f->s->server, f->s, 4, "FETCH of UID %u: %s", f->reader.uid, why->text);
+    if (why->scope >= PH_SCOPE_SESSION)
+        f->s->store_failed = true;
     f->s->broken = true;
     return -1;
 }

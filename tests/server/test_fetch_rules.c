@@ -156,7 +156,7 @@ static void ranges(void **state)
     client_expect(&c, "j OK *");
     client_ask(&c, "k UID FETCH 6 (UID FLAGS)", "* 6 UIDFETCH (UID 6 FLAGS (\\Recent))");
     client_expect(&c, "k OK *");
-    client_ask(&c, "l FETCH 1 FLAGS", "l BAD *");
+    client_ask(&c, "l FETCH 1 FLAGS", "l BAD [UIDREQUIRED] *");
     close_all(&p, &c);
 }
 

@@ -327,10 +327,10 @@ static void limits_and_modes(void **state)
     client_ask(&c, "f THREAD REFERENCES UTF-8 ALL", "f NO [MESSAGELIMIT 2] *");
     client_ask(&c, "g ENABLE UIDONLY", "* ENABLED UIDONLY");
     client_expect(&c, "g OK *");
-    client_ask(&c, "h SEARCH ALL", "h BAD *");
-    client_ask(&c, "i UID SEARCH 1:2", "i BAD *");
-    client_ask(&c, "j SORT (SUBJECT) UTF-8 ALL", "j BAD *");
-    client_ask(&c, "k THREAD REFERENCES UTF-8 ALL", "k BAD *");
+    client_ask(&c, "h SEARCH ALL", "h BAD [UIDREQUIRED] *");
+    client_ask(&c, "i UID SEARCH 1:2", "i BAD [UIDREQUIRED] *");
+    client_ask(&c, "j SORT (SUBJECT) UTF-8 ALL", "j BAD [UIDREQUIRED] *");
+    client_ask(&c, "k THREAD REFERENCES UTF-8 ALL", "k BAD [UIDREQUIRED] *");
     client_ask(&c, "l UID SEARCH UID 1:2", "* SEARCH 1 2");
     client_expect(&c, "l OK *");
     close_all(&p, &c);
