@@ -209,7 +209,7 @@ int ph_local_list_rights(struct ph_session *base, const char *folder, const char
     if (!*optional)
         return ph_fail_memory(err);
     for (size_t i = 0; i < *n; i++)
-        if (!((*optional)[i] = ph_arena_dup(arena, PH_RIGHTS_ALL + i, 1)))
+        if (!((*optional)[i] = ph_arena_dup(arena, &PH_RIGHTS_ALL[i], 1)))
             return ph_fail_memory(err);
     return 0;
 }
