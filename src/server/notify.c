@@ -178,8 +178,9 @@ void notify_changed(struct server_user *u, const char *folder, unsigned what)
     pthread_mutex_lock(&u->notify_lock);
     const struct notify_doing *d = folder ? doer(u, folder, what) : NULL;
     for (struct session_notify *n = u->notifies; n; n = n->next) {
-        if (!folder) { /* anything may have changed */
-            n->overflow = true;
+        if (!folder) { /* which, is found out by looking */
+            n->anywhere |= what & (PH_WATCH_FOLDERS | PH_WATCH_SUBSCRIPTIONS | PH_WATCH_ACL);
+            n->overflow |= what & (PH_WATCH_MESSAGES | PH_WATCH_METADATA);
             server_wake(n->s);
             continue;
         }
@@ -210,6 +211,13 @@ void notify_end(struct session *s, struct notify_doing *d)
             *at = d->next;
             break;
         }
+    if (s->notify && !d->a) {
+        char **own = s->notify->own;
+        free(own[0]);
+        free(own[1]);
+        own[0] = strdup(d->name);
+        own[1] = d->to ? strdup(d->to) : NULL;
+    }
     pthread_mutex_unlock(&s->user->notify_lock);
 }
 
@@ -221,6 +229,9 @@ static void free_state(struct session_notify *n)
     for (size_t i = 0; i < n->n_known; i++)
         free(n->known[i].name);
     free(n->known);
+    notify_seen_free(n);
+    free(n->own[0]);
+    free(n->own[1]);
     free(n->selected);
     ph_arena_done(&n->arena);
     free(n);
@@ -243,7 +254,7 @@ void notify_free(struct session *s)
 }
 
 /* Which mailbox is selected now; true: something changed in it. Takes the waiting events. */
-static bool take(struct session *s, struct notify_event **events, bool *overflow)
+static bool take(struct session *s, struct notify_event **events, unsigned *anywhere, bool *overflow)
 {
     struct session_notify *n = s->notify;
     char *old = NULL, *name = s->view ? strdup(s->view->name) : NULL;
@@ -255,6 +266,8 @@ static bool take(struct session *s, struct notify_event **events, bool *overflow
     pthread_mutex_lock(&s->user->notify_lock);
     *events = n->events;
     *overflow = n->overflow;
+    *anywhere = n->anywhere;
+    n->anywhere = 0;
     bool touched = n->touched;
     n->events = NULL;
     n->events_end = &n->events;
@@ -271,13 +284,20 @@ bool notify_update(struct session *s)
 {
     struct notify_event *events;
     struct ph_err err = { 0 };
+    unsigned anywhere;
     bool overflow;
 
     if (!s->notify || s->closing || s->broken || (s->mode != MODE_COMMAND && s->mode != MODE_IDLE))
         return false;
     uint64_t before = s->bytes_out + session_unsent(s);
-    bool touched = take(s, &events, &overflow);
+    bool touched = take(s, &events, &anywhere, &overflow);
     s->no_wait = true;
+    if (anywhere && s->notify->seen && !overflow) {
+        if (anywhere & PH_WATCH_ACL)
+            anywhere |= PH_WATCH_FOLDERS;
+        if (notify_compare(s, anywhere, &events, &overflow, &err))
+            server_log(s->server, s, LOG_WARNING, "cannot tell what has changed: %s", err.text);
+    }
     if (overflow) {
         ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
         ph_write_code(&s->w, PH_CODE_NOTIFICATIONOVERFLOW);
@@ -421,6 +441,7 @@ static int check(struct session *s, const struct ph_command *c)
 int cmd_notify(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     struct notify_event *none;
+    unsigned anywhere;
     bool overflow;
 
     if (!c->notify.set) {
@@ -444,7 +465,7 @@ int cmd_notify(struct session *s, struct ph_command *c, struct ph_err *err)
     n->next = s->user->notifies;
     s->user->notifies = n;
     pthread_mutex_unlock(&s->user->notify_lock);
-    take(s, &none, &overflow);
+    take(s, &none, &anywhere, &overflow);
     notify_event_free(none);
     if (notify_tell_begin(s, c->notify.status, err)) {
         notify_free(s);

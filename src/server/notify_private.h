@@ -32,6 +32,11 @@ struct notify_known { /* what the client knows of a mailbox */
     uint64_t modseq;
 };
 
+struct notify_seen { /* a name there was, for stores that say only that there are others now */
+    char *name;
+    bool exists, subscribed;
+};
+
 struct session_notify {
     struct session *s;
     /* guarded by user->notify_lock */
@@ -40,6 +45,8 @@ struct session_notify {
     size_t n_events;
     bool overflow, touched; /* touched: something changed in the selected mailbox */
     char *selected;         /* its name; NULL */
+    unsigned anywhere;      /* PH_WATCH_ of changes the store did not name */
+    char *own[2];           /* what the last command of the session changed: names, NULL */
     /* constant */
     struct ph_arena arena;
     struct notify_group *groups;
@@ -52,11 +59,20 @@ struct session_notify {
     uint32_t fetched;        /* … and up to this UID its messages were told */
     struct notify_known *known;
     size_t n_known, cap_known;
+    struct notify_seen *seen; /* by name; NULL: nobody asked for names or subscriptions */
+    size_t n_seen;
 };
 
 /* The events that were asked for in this mailbox, but for the selected one's. `subscribed`: 1, 0, -1 not known: then it counts as. */
 unsigned notify_wanted(const struct session_notify *n, const char *name, int subscribed);
 void notify_event_free(struct notify_event *e);
+
+/* notify_seen.c */
+bool notify_wants_names(const struct session_notify *n);
+int notify_see(struct session_notify *n, const struct ph_folder_list *l); /* the names there are, from now on */
+/* Make events of how the names differ from those that were seen; *overflow: they are too many. Adds to *events. */
+int notify_compare(struct session *s, unsigned what, struct notify_event **events, bool *overflow, struct ph_err *err);
+void notify_seen_free(struct session_notify *n);
 
 /* notify_tell.c */
 int notify_tell_events(struct session *s, struct notify_event *events, struct ph_err *err);

@@ -302,6 +302,10 @@ int notify_tell_begin(struct session *s, bool status, struct ph_err *err)
 
     if (!ps || ps->ops->list(ps, status, &l, err))
         return -1;
+    if (notify_wants_names(s->notify) && notify_see(s->notify, &l)) {
+        ph_folder_list_done(&l);
+        return ph_fail_memory(err);
+    }
     for (size_t i = 0; i < l.n && !s->broken; i++) {
         struct ph_folder *f = &l.f[i], *one = f;
         unsigned events = notify_wanted(s->notify, f->name, !!(f->attrs & PH_MA_SUBSCRIBED));

@@ -30,6 +30,7 @@ struct ph_memory_options {
     size_t metadata_size;      /* octets of one value; 0: 4096 */
     size_t metadata_entries;   /* of one folder; 0: 100 */
     bool no_private_metadata;
+    bool vague_watch;          /* watchers are told that folders have changed, not which */
     int64_t now;               /* the time at which messages are saved; 0: the clock's */
     uint32_t without;          /* PH_AB_* that are missing … */
     uint32_t with;             /* … and that it claims besides the usual ones: PH_AB_GMAIL, PH_AB_EXCHANGE */

@@ -29,6 +29,16 @@ void ph_memory_changed(struct memory_store *st, const char *folder, unsigned wha
     st->last_change = c;
 }
 
+static void tell(const struct memory_store *st, const struct memory_session *s, const struct memory_change *c)
+{
+    unsigned vague = st->opt.vague_watch ? c->what & PH_WATCH_FOLDERS : 0;
+
+    if (c->what & ~vague)
+        s->changed(s->changed_ctx, c->name, c->what & ~vague);
+    if (vague)
+        s->changed(s->changed_ctx, NULL, vague);
+}
+
 void ph_memory_unlock(struct memory_store *st)
 {
     struct memory_change *c = st->changes;
@@ -41,7 +51,7 @@ void ph_memory_unlock(struct memory_store *st)
     while (c) {
         struct memory_change *next = c->next;
         for (struct memory_session *s = st->watchers; s; s = s->next_watcher)
-            s->changed(s->changed_ctx, c->name, c->what);
+            tell(st, s, c);
         free(c);
         c = next;
     }

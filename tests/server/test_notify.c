@@ -275,6 +275,31 @@ static void test_overflow(void **state)
     end(&p, &c);
 }
 
+/* A store that says that folders have changed, but not which. */
+static void test_vague(void **state)
+{
+    struct pair p;
+    struct client c, other;
+
+    pair_init(&p);
+    p.options.vague_watch = true;
+    pair_start(&p);
+    client_open_as(&c, &p, "bob");
+    client_open_as(&other, &p, "bob");
+    client_ask(&c, "a NOTIFY SET (PERSONAL (MailboxName SubscriptionChange))", "a OK *");
+    client_ask(&other, "b CREATE new", "b OK *");
+    client_expect(&c, "* LIST (\\HasNoChildren) \"/\" new");
+    client_ask(&other, "c DELETE new", "c OK *");
+    client_expect(&c, "* LIST (\\NonExistent) \"/\" new");
+    client_ask(&c, "d CREATE mine", "d OK *");
+    quiet(&c);
+    client_ask(&other, "e RENAME mine yours", "e OK *");
+    client_expect(&c, "* LIST (\\NonExistent) \"/\" mine");
+    client_expect(&c, "* LIST (\\HasNoChildren) \"/\" yours");
+    client_close(&other);
+    end(&p, &c);
+}
+
 /* A store that tells of nothing. */
 static void test_without_watch(void **state)
 {
@@ -301,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_idle),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_vague),
         cmocka_unit_test(test_without_watch),
     };
 
