@@ -429,5 +429,9 @@ int append_done(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     if (s->held && c->id == PH_CMD_REPLACE)
         append_settle(s);
-    return prepare(s, c, err) || take_rest(s, c, err) || end_message(s, err) || hold(s, c, err) ? -1 : 0;
+    if (prepare(s, c, err) || take_rest(s, c, err) || end_message(s, err) || hold(s, c, err)) {
+        append_abort(s); /* else the next one would go on with this one's batch, in this one's mailbox */
+        return -1;
+    }
+    return 0;
 }
