@@ -192,26 +192,30 @@ int session_uid_required(struct ph_err *err)
     return -1;
 }
 
+static void limit_code(struct ph_buf *code, uint32_t most, uint32_t lowest)
+{
+    ph_buf_add_z(code, "MESSAGELIMIT ");
+    ph_buf_add_u64(code, most);
+    if (lowest) {
+        ph_buf_add_char(code, ' ');
+        ph_buf_add_u64(code, lowest);
+    }
+}
+
 void session_ok_limit(struct session *s, const struct ph_command *c, uint32_t most, uint32_t lowest, const char *text)
 {
     struct ph_buf code = PH_BUF_INIT;
 
-    ph_buf_add_z(&code, "MESSAGELIMIT ");
-    ph_buf_add_u64(&code, most);
-    if (lowest) {
-        ph_buf_add_char(&code, ' ');
-        ph_buf_add_u64(&code, lowest);
-    }
+    limit_code(&code, most, lowest);
     session_ok_code(s, c, ph_buf_str(&code), text);
     ph_buf_done(&code);
 }
 
-void session_no_limit(struct session *s, const struct ph_command *c, uint32_t most, const char *text)
+void session_no_limit(struct session *s, const struct ph_command *c, uint32_t most, uint32_t lowest, const char *text)
 {
     struct ph_buf code = PH_BUF_INIT;
 
-    ph_buf_add_z(&code, "MESSAGELIMIT ");
-    ph_buf_add_u64(&code, most);
+    limit_code(&code, most, lowest);
     session_no(s, c, ph_buf_z(&code), text);
     ph_buf_done(&code);
 }

@@ -51,7 +51,7 @@ int session_use_modseq(struct session *s, struct ph_err *err);
 int session_uid_required(struct ph_err *err);
 /* OK and NO with MESSAGELIMIT (RFC 9738 3.1): the lowest UID that was processed, 0: not told. */
 void session_ok_limit(struct session *s, const struct ph_command *c, uint32_t most, uint32_t lowest, const char *text);
-void session_no_limit(struct session *s, const struct ph_command *c, uint32_t most, const char *text);
+void session_no_limit(struct session *s, const struct ph_command *c, uint32_t most, uint32_t lowest, const char *text);
 /* What was written is passed on when it is worth it. -1: the client is gone. */
 int session_push_some(struct session *s);
 

@@ -1,5 +1,7 @@
 /* copy.c: COPY and MOVE (RFC 9051 6.4.7, 6.4.8; UIDPLUS, RFC 4315; RFC 6851). */
+#include "server/batch.h"
 #include "server/commands.h"
+#include "server/private.h"
 #include "server/sync.h"
 #include "wire/respond.h"
 
@@ -22,7 +24,9 @@ static void copyuid(struct ph_writer *w, const struct ph_copy_result *r)
     ph_write_uids(w, r->to, r->n);
 }
 
-static int copy(struct session *s, struct ph_command *c, bool move, struct ph_copy_result *r, struct ph_err *err)
+/* 1: answered already. *lowest: of a move, as of session_limit_uids. */
+static int copy(struct session *s, struct ph_command *c, bool move, struct ph_copy_result *r, uint32_t *lowest,
+                struct ph_err *err)
 {
     struct view *v = s->view;
     struct ph_session *store = session_store(s, err);
@@ -31,8 +35,14 @@ static int copy(struct session *s, struct ph_command *c, bool move, struct ph_co
     struct ph_numset uids = PH_NUMSET_INIT;
     int rc = -1;
 
-    if (!store || !to || session_set_uids(s, &c->copy.set, c->uid, &uids, err))
+    if (!store || !to || session_set_uids(s, &c->copy.set, c->uid, &uids, err) ||
+        session_limit_uids(s, &uids, lowest, err))
         goto out;
+    if (*lowest && !move) { /* all or nothing */
+        session_no_limit(s, c, s->server->config.limits.messages, *lowest, "Too many messages to copy");
+        rc = 1;
+        goto out;
+    }
     if (ph_numset_empty(&uids)) { /* UIDs that do not exist: nothing to do, and that is fine */
         rc = 0;
     } else if (move && !(serve && serve->copy && serve->abilities && (serve->abilities(store) & PH_SV_MOVE))) {
@@ -57,9 +67,11 @@ out:
 int cmd_copy(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     struct ph_copy_result r = { 0 };
+    uint32_t lowest;
+    int rc = copy(s, c, false, &r, &lowest, err);
 
-    if (copy(s, c, false, &r, err))
-        return no_destination(s, c, err);
+    if (rc)
+        return rc > 0 ? 0 : no_destination(s, c, err);
     if (r.n) {
         struct ph_writer code;
         ph_writer_init(&code, PH_LITERAL_SYNC);
@@ -76,11 +88,12 @@ int cmd_copy(struct session *s, struct ph_command *c, struct ph_err *err)
 int cmd_move(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     struct ph_copy_result r = { 0 };
+    uint32_t lowest;
     int rc;
 
     if (s->view->read_only)
         return ph_fail(err, PH_SCOPE_FOLDER, PH_E_PERMISSION, "The mailbox is open read-only");
-    if (copy(s, c, true, &r, err))
+    if (copy(s, c, true, &r, &lowest, err))
         return no_destination(s, c, err);
     if (r.n) { /* RFC 6851 4.3: before the EXPUNGEs, because the client needs it to know what they mean */
         ph_write_raw(&s->w, "* OK [");
@@ -90,7 +103,9 @@ int cmd_move(struct session *s, struct ph_command *c, struct ph_err *err)
     }
     rc = session_sync(s, SYNC_EXPUNGE, err);
     if (rc == 0 && !s->closing) {
-        if ((s->enabled & PH_EN_QRESYNC) && r.modseq) { /* RFC 7162 3.2.8 */
+        if (lowest) {
+            session_ok_limit(s, c, s->server->config.limits.messages, lowest, "MOVE completed for the last of the messages");
+        } else if ((s->enabled & PH_EN_QRESYNC) && r.modseq) { /* RFC 7162 3.2.8 */
             struct ph_writer code;
             ph_writer_init(&code, PH_LITERAL_SYNC);
             ph_write_raw(&code, "HIGHESTMODSEQ ");

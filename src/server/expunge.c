@@ -1,5 +1,7 @@
 /* expunge.c: EXPUNGE and UID EXPUNGE (RFC 9051 6.4.3, 6.4.9; RFC 4315). */
+#include "server/batch.h"
 #include "server/commands.h"
+#include "server/private.h"
 #include "server/sync.h"
 #include "wire/respond.h"
 
@@ -46,24 +48,42 @@ int expunge_marked(struct session *s, const struct ph_numset *uids, struct ph_nu
     return rc;
 }
 
+/* RFC 9738 3.1: of UID EXPUNGE those that are marked deleted count; EXPUNGE has no limit. */
+static int some(struct session *s, struct ph_numset *uids, uint32_t *lowest, struct ph_err *err)
+{
+    struct ph_numset those = PH_NUMSET_INIT;
+    int rc;
+
+    if (!s->server->config.limits.messages)
+        return 0;
+    rc = marked(s, uids, &those) ? ph_fail_memory(err) : session_limit_uids(s, &those, lowest, err);
+    if (rc == 0 && *lowest > 1 && ph_numset_remove_range(uids, 1, *lowest - 1))
+        rc = ph_fail_memory(err);
+    ph_numset_done(&those);
+    return rc;
+}
+
 int cmd_expunge(struct session *s, struct ph_command *c, struct ph_err *err)
 {
     struct ph_numset uids = PH_NUMSET_INIT, gone = PH_NUMSET_INIT;
     struct mailbox_state st;
     uint64_t modseq = 0;
+    uint32_t lowest = 0;
     int rc = -1;
 
     if (s->view->read_only)
         return ph_fail(err, PH_SCOPE_FOLDER, PH_E_PERMISSION, "The mailbox is open read-only");
     if (session_need_right(s, s->view->name, 'e', err) ||
-        (c->uid && session_set_uids(s, &c->copy.set, true, &uids, err)) ||
+        (c->uid && (session_set_uids(s, &c->copy.set, true, &uids, err) || some(s, &uids, &lowest, err))) ||
         expunge_marked(s, c->uid ? &uids : NULL, &gone, &modseq, err) || session_sync(s, SYNC_EXPUNGE, err))
         goto out;
     rc = 0;
     if (s->closing || !s->view)
         goto out;
     mailbox_get_state(s->view->mailbox, &st);
-    if ((s->enabled & PH_EN_QRESYNC) && st.real_modseq && !ph_numset_empty(&gone)) {
+    if (lowest) {
+        session_ok_limit(s, c, s->server->config.limits.messages, lowest, "EXPUNGE completed for the last of the messages");
+    } else if ((s->enabled & PH_EN_QRESYNC) && st.real_modseq && !ph_numset_empty(&gone)) {
         struct ph_writer code; /* RFC 7162 3.2.7 */
         ph_writer_init(&code, PH_LITERAL_SYNC);
         ph_write_raw(&code, "HIGHESTMODSEQ ");

@@ -347,7 +347,7 @@ static int fetch(struct fetch *f, struct ph_err *err)
         goto out;
     rc = limit(f, &uids, &lowest, err);
     if (rc > 0) {
-        session_no_limit(f->s, f->c, f->s->server->config.limits.messages, "More messages than one command may touch");
+        session_no_limit(f->s, f->c, f->s->server->config.limits.messages, 0, "More messages than one command may touch");
         rc = 0;
         goto out;
     }

@@ -167,6 +167,8 @@ int session_need_right(struct session *s, const char *name, char right, struct p
 /* A message set of a command → UIDs that are in the view, ascending. Sequence numbers are mapped; a number that does not exist is -1
  * with PH_E_BAD ("invalid message number"), unknown UIDs are left out. `$` is the saved result. */
 int session_set_uids(struct session *s, const struct ph_seqset *set, bool uid, struct ph_numset *out, struct ph_err *err);
+/* RFC 9738: no more than the limit allows, the highest of them. *lowest: the lowest that is left; 0: all are. */
+int session_limit_uids(struct session *s, struct ph_numset *uids, uint32_t *lowest, struct ph_err *err);
 
 /* ---- telling what has changed: sync.c (RFC 9051 7.4.1, 5.2) ---- */
 

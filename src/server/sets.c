@@ -1,4 +1,5 @@
 /* sets.c: the message set of a command as UIDs (RFC 9051 9: sequence-set, uid-set; `$`, 6.4.4.1). */
+#include "server/private.h"
 #include "server/session.h"
 
 #define RANGES 100000 /* what the command parser takes, too */
@@ -65,6 +66,17 @@ static int by_number(struct session *s, const struct ph_seqset *set, struct ph_n
 out:
     ph_numset_done(&seqs);
     return rc;
+}
+
+int session_limit_uids(struct session *s, struct ph_numset *uids, uint32_t *lowest, struct ph_err *err)
+{
+    uint64_t most = s->server->config.limits.messages, count = ph_numset_count(uids);
+
+    *lowest = 0;
+    if (!most || count <= most)
+        return 0;
+    *lowest = ph_numset_nth(uids, count - most);
+    return *lowest > 1 && ph_numset_remove_range(uids, 1, *lowest - 1) ? ph_fail_memory(err) : 0;
 }
 
 int session_set_uids(struct session *s, const struct ph_seqset *set, bool uid, struct ph_numset *out, struct ph_err *err)

@@ -185,7 +185,7 @@ int cmd_sort(struct session *s, struct ph_command *c, struct ph_err *err)
     q = search_new(s, c, err);
     if (q && q->lowest) { /* RFC 9738 3.3: an order of a part of them is of no use */
         search_free(q);
-        session_no_limit(s, c, s->server->config.limits.messages, "Too many messages to sort");
+        session_no_limit(s, c, s->server->config.limits.messages, 0, "Too many messages to sort");
         return 0;
     }
     if (q && (rc = sort(q, c, err)) == 0)

@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/batch.h"
 #include "server/commands.h"
+#include "server/private.h"
 #include "server/sync.h"
 #include "wire/respond.h"
 
@@ -192,12 +194,13 @@ int cmd_store(struct session *s, struct ph_command *c, struct ph_err *err)
     struct ph_numset uids = PH_NUMSET_INIT, modified = PH_NUMSET_INIT;
     struct ph_buf keywords = PH_BUF_INIT;
     struct ph_flag_change ch = { .uids = &uids, .modified = &modified };
+    uint32_t lowest = 0;
     int rc = -1;
 
     if (s->view->read_only)
         return ph_fail(err, PH_SCOPE_FOLDER, PH_E_PERMISSION, "The mailbox is open read-only");
     if (session_parse_flags(&c->store.flags, &ch.flags, &keywords, err) ||
-        session_set_uids(s, &c->store.set, c->uid, &uids, err))
+        session_set_uids(s, &c->store.set, c->uid, &uids, err) || session_limit_uids(s, &uids, &lowest, err))
         goto out;
     ch.mode = c->store.op ? modes[(unsigned char)c->store.op] : PH_FLAGS_SET;
     ch.keywords = ph_buf_z(&keywords);
@@ -216,10 +219,18 @@ int cmd_store(struct session *s, struct ph_command *c, struct ph_err *err)
     }
     rc = ph_numset_empty(&uids) ? 0 : store_flags(s, c, &ch, err);
     if (rc == 0 && !s->closing) {
-        if (ph_numset_empty(&modified))
+        if (ph_numset_empty(&modified) && lowest) {
+            session_ok_limit(s, c, s->server->config.limits.messages, lowest, "STORE completed for the last of the messages");
+        } else if (ph_numset_empty(&modified)) {
             session_ok(s, c, "STORE completed");
-        else
+        } else {
+            if (lowest) { /* a tagged answer has one code */
+                ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_NO);
+                ph_write_code_messagelimit(&s->w, s->server->config.limits.messages, lowest);
+                ph_write_status_end(&s->w, PH_STR("STORE completed for the last of the messages"));
+            }
             rc = modified_code(s, c, &modified);
+        }
     }
 out:
     ph_numset_done(&uids);

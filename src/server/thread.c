@@ -74,7 +74,7 @@ int cmd_thread(struct session *s, struct ph_command *c, struct ph_err *err)
     q = search_new(s, c, err);
     if (q && q->lowest) {
         search_free(q);
-        session_no_limit(s, c, s->server->config.limits.messages, "Too many messages to thread");
+        session_no_limit(s, c, s->server->config.limits.messages, 0, "Too many messages to thread");
         return 0;
     }
     if (q && (rc = thread(q, c, by, err)) == 0)
