@@ -354,7 +354,9 @@ class Player:
                     del wanted[i]
                     break
             else:
-                if not any(match(p, got, h) is not None for _, p, h in may):
+                found = next((f for f in (match(p, got, h) for _, p, h in may) if f is not None), None)
+                self.names.update(found or {})
+                if found is None:
                     raise Failure("wanted " + " or ".join(self.shown(w[0]) for w in wanted[:n]) + f"\n   got {shortened(data)}")
 
     def shown(self, step):
