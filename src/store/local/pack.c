@@ -387,13 +387,18 @@ void ph_local_packs_sync(struct local_user *u)
 {
     struct ph_buf dir = PH_BUF_INIT;
 
+    pthread_mutex_lock(&u->pack_mu);
+    uint64_t round = ++u->pack_round;
+    pthread_mutex_unlock(&u->pack_mu);
     for (;;) {
         struct local_pack *p;
         pthread_mutex_lock(&u->pack_mu);
-        for (p = u->packs; p && !p->need_sync; p = p->next)
+        /* each once: what comes in meanwhile is of the next group */
+        for (p = u->packs; p && (!p->need_sync || p->round == round); p = p->next)
             ;
         bool entry = p && p->new_entry;
         if (p) {
+            p->round = round;
             p->need_sync = p->new_entry = false;
             p->users++; /* stays */
         }

@@ -104,6 +104,7 @@ struct local_pack { /* one that this process writes to */
     bool busy;          /* a long message streams into it */
     unsigned users;     /* appends that are not committed */
     bool need_sync;     /* finished records are not synced */
+    uint64_t round;     /* of the syncs: the last that took it */
     bool new_entry;     /* the directory is not synced */
     bool failed;        /* a write or sync failed: nothing more goes in, what is not committed is lost */
 };
@@ -191,6 +192,7 @@ struct local_user {
 
     pthread_mutex_t pack_mu;
     struct local_pack *packs;
+    uint64_t pack_round;
     struct local_file *files;
     unsigned n_files;
 
