@@ -19,6 +19,7 @@ if [ "$1" = -L ]; then
 fi
 format=$3; shift 3
 for name in ${*:-$(cat "$WORK/installed")}; do
+    [ "$name" != recommended ] || grep -qx "$name" "$WORK/installed" || echo "un  $name "
     grep -qx "$name" "$WORK/installed" || continue
     case $format in *n) echo "ii  $name" ;; *) printf 'ii  %s ' "$name" ;; esac
 done
@@ -63,6 +64,10 @@ class InstallPackages(unittest.TestCase):
     def test_with_everything_there_apt_is_not_called(self):
         done = self.install('gcc')
         self.assertEqual((done.returncode, done.stdout, self.calls()), (0, '', ''))
+
+    def test_what_dpkg_has_only_heard_of_is_not_there(self):
+        self.assertEqual(self.install('gcc', 'recommended', 'old-server').returncode, 0)
+        self.assertIn('install -y --no-install-recommends recommended\n', self.calls())
 
     def test_services_are_neither_started_nor_enabled(self):
         done = self.install('gcc', 'dovecot-imapd')
