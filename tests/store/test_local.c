@@ -165,6 +165,8 @@ static void removing_with_children(void **state)
     FAILS(PH_E_REFUSED, anna.s->ops->remove(anna.s, "INBOX", &said));
     FAILS(PH_E_NOTFOUND, anna.s->ops->remove(anna.s, "a", &said));
     mail_create(&anna, "p/q/r");
+    assert_true(mail_attrs(&anna, "p/q") & PH_MA_NOSELECT); /* a name on the way, not a mailbox */
+    assert_false(mail_attrs(&anna, "p/q/r") & PH_MA_NOSELECT);
     OK(anna.s->ops->rename(anna.s, "p", "z", &said)); /* children go along */
     assert_int_equal(mail_count(&anna, "z/q/r"), 0);
     FAILS(PH_E_REFUSED, anna.s->ops->rename(anna.s, "z", "z/q/y", &said));

@@ -70,12 +70,12 @@ static int find_parent(struct local_db *db, const struct local_where *w, const c
     return r;
 }
 
-static int make(struct local_user *u, struct local_db *db, const char *name, uint32_t special,
+static int make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, bool noselect,
                 const struct local_mailbox *parent, struct ph_err *err)
 {
     int64_t id;
 
-    if (ph_local_quota_mailboxes(u, db, err) || ph_local_mailbox_make(u, db, name, special, false, &id, err))
+    if (ph_local_quota_mailboxes(u, db, err) || ph_local_mailbox_make(u, db, name, special, noselect, &id, err))
         return -1;
     if (!parent->id)
         return 0;
@@ -84,7 +84,7 @@ static int make(struct local_user *u, struct local_db *db, const char *name, uin
                                " WHERE mailbox = ?2", LI(id), LI(parent->id));
 }
 
-/* The folder, and those above it that are missing. */
+/* The folder, and the names above it that are missing; nobody asked for mailboxes there, so they hold no mail. */
 static int make_path(struct local_user *u, struct local_db *db, const struct local_where *w, const char *name,
                      uint32_t special, struct ph_err *err)
 {
@@ -104,12 +104,12 @@ static int make_path(struct local_user *u, struct local_db *db, const struct loc
             return ph_fail_memory(err);
         r = local_number(db, err, &there, "SELECT 1 FROM mailbox WHERE name = ?1", LT(part));
         if (r == 0 && !ph_str_caseis(ph_str(part), "INBOX"))
-            r = make(u, db, part, 0, &parent, err);
+            r = make(u, db, part, 0, true, &parent, err);
         else if (r > 0)
             r = 0;
     }
     free(part);
-    return r ? -1 : make(u, db, name, special, &parent, err);
+    return r ? -1 : make(u, db, name, special, false, &parent, err);
 }
 
 struct creating {
