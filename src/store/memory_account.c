@@ -268,7 +268,7 @@ static int quota_roots(struct ph_session *base, const char *folder, struct ph_ar
 
     if (ph_memory_begin(s, MOP_QUOTA, folder, err))
         return -1;
-    ph_memory_unlock(s->st);
+    ph_memory_unlock(s->st); /* one root for all there is and will be (RFC 9208 4.1.2) */
     *roots = ph_arena_alloc(arena, sizeof(const char *));
     if (!*roots)
         return ph_fail_memory(err);

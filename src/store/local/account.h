@@ -4,7 +4,7 @@
 
 #include "store/local/private.h"
 
-#define LOCAL_QUOTA_ROOT "user"
+#define LOCAL_QUOTA_ROOT "User quota" /* as Dovecot calls it, and some clients expect */
 
 int ph_local_quota_mailboxes(struct local_user *u, struct local_db *db, struct ph_err *err); /* room for one more? */
 int ph_local_quota_roots(struct ph_session *s, const char *folder, struct ph_arena *arena, const char ***roots,

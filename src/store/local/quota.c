@@ -1,4 +1,4 @@
-/* quota.c: limits of an account (RFC 9208): one root, "user", for all mailboxes of a user. */
+/* quota.c: limits of an account (RFC 9208): one root for all mailboxes of a user. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,13 +78,13 @@ int ph_local_quota_roots(struct ph_session *base, const char *folder, struct ph_
         return ph_fail_memory(err);
     if (ph_local_begin(s, err) || ph_local_where(s, folder, &w, err))
         return -1;
-    int r = ph_local_read_begin(w.u, &db, err);
-    if (!r) {
+    int r = 0;
+    if (!w.foreign) { /* also where no folder is yet (RFC 9208 4.1.2) */
+        (*roots)[(*n)++] = LOCAL_QUOTA_ROOT;
+    } else if (!(r = ph_local_read_begin(w.u, &db, err))) { /* the limits of others are not one's business */
         r = ph_local_find(db, &w, R_LOOKUP, &m, err);
         ph_local_read_end(w.u, db);
     }
-    if (!r && !w.foreign) /* what others have left is not one's business */
-        (*roots)[(*n)++] = LOCAL_QUOTA_ROOT;
     ph_local_where_done(&w);
     return r;
 }
