@@ -168,6 +168,19 @@ static void removing_with_children(void **state)
     assert_true(mail_attrs(&anna, "p/q") & PH_MA_NOSELECT); /* a name on the way, not a mailbox */
     assert_false(mail_attrs(&anna, "p/q/r") & PH_MA_NOSELECT);
     OK(anna.s->ops->rename(anna.s, "p", "z", &said)); /* children go along */
+    mail_create(&anna, "k");
+    mail_create(&anna, "k/l");
+    mail_create(&anna, "k/l/m");
+    OK(anna.s->ops->remove(anna.s, "k", &said));
+    OK(anna.s->ops->remove(anna.s, "k/l", &said));
+    assert_true(mail_attrs(&anna, "k") & PH_MA_NOSELECT);
+    OK(anna.s->ops->remove(anna.s, "k/l/m", &said)); /* what was removed already goes with it */
+    assert_int_equal(mail_attrs(&anna, "k"), UINT32_MAX);
+    assert_int_equal(mail_attrs(&anna, "k/l"), UINT32_MAX);
+    mail_create(&anna, "n/o");
+    OK(anna.s->ops->remove(anna.s, "n/o", &said)); /* what nobody removed stays */
+    assert_true(mail_attrs(&anna, "n") & PH_MA_NOSELECT);
+    OK(anna.s->ops->remove(anna.s, "n", &said));
     assert_int_equal(mail_count(&anna, "z/q/r"), 0);
     FAILS(PH_E_REFUSED, anna.s->ops->rename(anna.s, "z", "z/q/y", &said));
     FAILS(PH_E_EXISTS, anna.s->ops->rename(anna.s, "z", "a b", &said));

@@ -70,7 +70,7 @@ static int find_parent(struct local_db *db, const struct local_where *w, const c
     return r;
 }
 
-static int make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, bool noselect,
+static int make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, uint8_t noselect,
                 const struct local_mailbox *parent, struct ph_err *err)
 {
     int64_t id;
@@ -104,12 +104,12 @@ static int make_path(struct local_user *u, struct local_db *db, const struct loc
             return ph_fail_memory(err);
         r = local_number(db, err, &there, "SELECT 1 FROM mailbox WHERE name = ?1", LT(part));
         if (r == 0 && !ph_str_caseis(ph_str(part), "INBOX"))
-            r = make(u, db, part, 0, true, &parent, err);
+            r = make(u, db, part, 0, LOCAL_NAME, &parent, err);
         else if (r > 0)
             r = 0;
     }
     free(part);
-    return r ? -1 : make(u, db, name, special, false, &parent, err);
+    return r ? -1 : make(u, db, name, special, 0, &parent, err);
 }
 
 struct creating {
@@ -137,7 +137,7 @@ static int run_create(struct local_user *u, struct local_db *db, void *ctx, stru
     if (!(m.rights & R_CREATE))
         return ph_local_denied(err);
     /* a name that stayed for its children becomes a mailbox again, another one */
-    m.noselect = false;
+    m.noselect = 0;
     m.special = c->special;
     m.uidvalidity = ++u->state.uidvalidity;
     m.uidnext = m.recent = 1;
@@ -205,6 +205,34 @@ static int empty_mailbox(struct local_user *u, struct local_db *db, struct local
                : 0;
 }
 
+static int remove_row(struct local_db *db, int64_t id, struct ph_err *err)
+{
+    return local_exec(db, err, "DELETE FROM acl WHERE mailbox = ?1", LI(id)) ||
+                   local_exec(db, err, "DELETE FROM mailbox WHERE id = ?1", LI(id))
+               ? -1
+               : 0;
+}
+
+/* The removed names above one that has gone, as far as nothing is below them any more. */
+static int remove_above(struct local_db *db, const char *name, struct ph_err *err)
+{
+    char *above = strdup(name), *slash;
+    int64_t id;
+    int r = 0;
+
+    if (!above)
+        return ph_fail_memory(err);
+    while (r == 0 && (slash = strrchr(above, '/'))) {
+        *slash = '\0';
+        r = local_number(db, err, &id, "SELECT id FROM mailbox WHERE name = ?1 AND noselect = ?2", LT(above), LI(LOCAL_REMOVED));
+        if (r <= 0 || (r = has_children(db, above, err)) != 0)
+            break;
+        r = remove_row(db, id, err);
+    }
+    free(above);
+    return r < 0 ? -1 : 0;
+}
+
 static int run_remove(struct local_user *u, struct local_db *db, void *ctx, struct ph_err *err)
 {
     const struct local_where *w = ctx;
@@ -226,14 +254,11 @@ static int run_remove(struct local_user *u, struct local_db *db, void *ctx, stru
         return -1;
     u->state.folders_at = m.modseq = ph_local_next_modseq(u);
     if (children) {
-        m.noselect = true;
+        m.noselect = LOCAL_REMOVED;
         m.special = 0;
         return ph_local_mailbox_save(db, &m, err);
     }
-    return local_exec(db, err, "DELETE FROM acl WHERE mailbox = ?1", LI(m.id)) ||
-                   local_exec(db, err, "DELETE FROM mailbox WHERE id = ?1", LI(m.id))
-               ? -1
-               : 0;
+    return remove_row(db, m.id, err) ? -1 : remove_above(db, w->name, err);
 }
 
 int ph_local_remove(struct ph_session *base, const char *name, struct ph_err *err)
@@ -320,10 +345,12 @@ static int run_rename(struct local_user *u, struct local_db *db, void *ctx, stru
         local_exec(db, err, "DELETE FROM mailbox WHERE name = ?1", LT(to)))
         return -1;
     uint64_t now = u->state.folders_at = ph_local_next_modseq(u);
-    return local_exec(db, err,
-                      "UPDATE mailbox SET name = ?2 || substr(name, length(?1) + 1), changed = ?3"
-                      " WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0')",
-                      LT(from), LT(to), LI(now));
+    if (local_exec(db, err,
+                   "UPDATE mailbox SET name = ?2 || substr(name, length(?1) + 1), changed = ?3"
+                   " WHERE name = ?1 OR (name > ?1 || '/' AND name < ?1 || '0')",
+                   LT(from), LT(to), LI(now)))
+        return -1;
+    return remove_above(db, from, err);
 }
 
 int ph_local_rename(struct ph_session *base, const char *from, const char *to, struct ph_err *err)

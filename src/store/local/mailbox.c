@@ -118,7 +118,7 @@ void ph_local_mailbox_columns(sqlite3_stmt *st, struct local_mailbox *m)
     m->forgotten = (uint64_t)sqlite3_column_int64(st, 12);
     m->acl_at = (uint64_t)sqlite3_column_int64(st, 13);
     m->meta_at = (uint64_t)sqlite3_column_int64(st, 14);
-    m->noselect = sqlite3_column_int64(st, 15) != 0;
+    m->noselect = (uint8_t)sqlite3_column_int64(st, 15);
     const char *id = (const char *)sqlite3_column_text(st, 16);
     size_t n = id ? strlen(id) : 0;
     if (n < sizeof m->mailboxid)
@@ -217,7 +217,7 @@ static int make_mailboxid(char out[40], struct ph_err *err)
     return 0;
 }
 
-int ph_local_mailbox_make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, bool noselect,
+int ph_local_mailbox_make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, uint8_t noselect,
                           int64_t *id, struct ph_err *err)
 {
     char mailboxid[40];

@@ -276,12 +276,16 @@ enum { /* rights, in the order of PH_RIGHTS_ALL */
     R_CREATE = 1 << 6, R_DELETE = 1 << 7, R_MARK = 1 << 8, R_EXPUNGE = 1 << 9, R_ADMIN = 1 << 10, R_ALL = (1 << 11) - 1,
 };
 
+/* Why a name that has folders below it holds no mail (\Noselect): it was made on the way to one of them and stays until it is
+ * removed; or it was removed, and goes with the last of them. The numbers are in the database. */
+enum { LOCAL_NAME = 1, LOCAL_REMOVED = 2 };
+
 struct local_mailbox { /* a row */
     int64_t id;
     const char *name;      /* valid as long as the lookup's text: see the functions */
     uint32_t uidvalidity, uidnext, special, messages, unseen, deleted, recent;
     uint64_t modseq, changed, size, deleted_size, forgotten, acl_at, meta_at;
-    bool noselect;
+    uint8_t noselect; /* LOCAL_NAME… */
     char mailboxid[40];
     unsigned rights;       /* of who asked */
 };
@@ -311,7 +315,7 @@ int ph_local_no_folder(const char *name, struct ph_err *err);
 int ph_local_denied(struct ph_err *err);
 /* Write counters, uidnext and mod-sequences back. */
 int ph_local_mailbox_save(struct local_db *db, const struct local_mailbox *m, struct ph_err *err);
-int ph_local_mailbox_make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, bool noselect,
+int ph_local_mailbox_make(struct local_user *u, struct local_db *db, const char *name, uint32_t special, uint8_t noselect,
                           int64_t *id, struct ph_err *err);
 
 /* ---- messages: message.c; inside operations ---- */

@@ -96,7 +96,7 @@ static int name_orphans(struct local_check *c, struct ph_err *err)
         int64_t made;
         snprintf(name, sizeof name, "Recovered/folder %lld", (long long)id);
         ph_local_found(c, FOUND_REPAIRED, "the name of a folder is lost: it is \"%s\" now", name);
-        if (ph_local_mailbox_make(c->u, db, name, 0, false, &made, err) ||
+        if (ph_local_mailbox_make(c->u, db, name, 0, 0, &made, err) ||
             local_exec(db, err, "UPDATE mailbox SET id = ?2 WHERE id = ?1", LI(made), LI(id)))
             return -1;
         if ((uint32_t)id > c->u->state.mailbox)

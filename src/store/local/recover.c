@@ -124,7 +124,7 @@ static int mailbox(struct recovering *x, struct ph_err *err)
     if (why.kind == PH_E_NOTFOUND &&
         (ph_local_mailbox_make(u, x->db, name, 0, false, &id, err) || ph_local_find(x->db, &w, 0, &x->mb, err)))
         return -1;
-    x->mb.noselect = false;
+    x->mb.noselect = 0;
     x->has_mailbox = true;
     return 0;
 }

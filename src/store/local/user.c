@@ -73,7 +73,7 @@ int ph_local_fill_index(struct local_user *u, struct ph_err *err)
     if (!r && n == 0) {
         /* seconds: larger than any that an earlier user of this name can have come to */
         u->state = (struct local_state){ .modseq = 1, .uidvalidity = (uint32_t)time(NULL) };
-        r = ph_local_mailbox_make(u, &u->db, "INBOX", 0, false, &id, err);
+        r = ph_local_mailbox_make(u, &u->db, "INBOX", 0, 0, &id, err);
         if (!r)
             r = local_exec(&u->db, err, "INSERT INTO state VALUES(1, ?1, ?2, ?3, 0, 0, 0, 0, ?4, 1, 1)",
                            LI(u->state.modseq), LI(u->state.uidvalidity), LI(u->state.mailbox),
