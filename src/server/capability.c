@@ -27,6 +27,9 @@ static void before_login(struct session *s)
     if (!session_may_use_cleartext(s))
         word(s, "LOGINDISABLED");
     auth_mechanisms(s);
+    /* Some ask for the capabilities once, before they log in, and never again: Python's imaplib among them. */
+    word(s, "ENABLE");
+    word(s, "IDLE");
 }
 
 enum needs { /* beyond the command */

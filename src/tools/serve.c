@@ -56,6 +56,15 @@ static void note(void *ctx, const char *text)
 
 /* ---- before the other user ---- */
 
+/* Programs for administrators (IMAP::Admin) ask for the capabilities once, before they log in; these all our mailboxes have. */
+static int say_early(struct daemon *d, struct ph_err *err)
+{
+    return ph_server_add_capability(d->server, "ACL", PH_CAP_BEFORE_LOGIN, err) ||
+                   ph_server_add_capability(d->server, "QUOTA", PH_CAP_BEFORE_LOGIN, err)
+               ? -1
+               : 0;
+}
+
 static int make_server(struct daemon *d, struct ph_err *err)
 {
     struct ph_daemon_config *c = &d->config;
@@ -170,6 +179,8 @@ static int start(struct daemon *d, struct ph_err *err)
     if (ph_accounts_new(c, note, d, &d->accounts, err))
         return -1;
     d->logins.accounts = d->accounts;
+    if (ph_accounts_kind(d->accounts) != PH_ACCOUNTS_IMAP && say_early(d, err))
+        return -1;
     if (hand_over_sockets(d, err))
         return -1;
     if (ph_server_start(d->server, err) || (d->lmtp && ph_lmtp_server_start(d->lmtp, err)))
