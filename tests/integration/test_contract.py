@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.lab.posthaste import Posthaste  # noqa: E402
 from tests.lab.servers import Available, Cyrus, Dovecot  # noqa: E402
 
 PROGRAM = Path(os.environ.get("POSTHASTE", ROOT / "build/posthaste"))
@@ -73,6 +74,22 @@ class OnCyrus(Contract):
     def test_old_namespace(self):
         with Cyrus(SHM, users=["anna"], altnamespace=False, unixhierarchysep=False) as c:
             self.keep(c)
+
+
+class OnOurs(Contract):
+    """Our server in front of a store keeps what the store itself keeps: test_contract_local, test_contract_memory."""
+
+    def test_on_disk(self):
+        with Posthaste(SHM, users=["anna"]) as p:
+            self.keep(p)
+
+    def test_on_disk_over_tls(self):
+        with Posthaste(SHM, users=["anna"]) as p:
+            self.keep(p, tls=True, many=500)
+
+    def test_in_memory(self):
+        with Posthaste(SHM, users=["anna"], store="memory:") as p:
+            self.keep(p)
 
 
 if __name__ == "__main__":
