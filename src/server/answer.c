@@ -1,6 +1,7 @@
 /* answer.c: tagged answers and goodbyes. Before a tagged answer the client is told what has changed in its mailbox, as far
  * as the command allows that (RFC 9051 7.5.1, 5.5).
  */
+#include <stdlib.h>
 #include <syslog.h>
 
 #include "server/append.h"
@@ -85,6 +86,16 @@ void session_refuse_bad(struct session *s, const struct ph_command *c, const str
     session_bad(s, c, err->text);
 }
 
+static void bad_url(struct session *s, const struct ph_command *c, const struct ph_err *err)
+{
+    tell(s, c);
+    ph_write_status_begin(&s->w, tag_of(s, c), PH_ST_NO);
+    ph_write_code_badurl(&s->w, ph_str(s->bad_url));
+    ph_write_status_end(&s->w, ph_str(err->text));
+    free(s->bad_url);
+    s->bad_url = NULL;
+}
+
 void session_fail(struct session *s, const struct ph_command *c, const struct ph_err *err)
 {
     static const struct {
@@ -108,6 +119,10 @@ void session_fail(struct session *s, const struct ph_command *c, const struct ph
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].kind == err->kind) {
             bool own = err->code[0] && ph_is_atom(ph_str(err->code));
+            if (own && s->bad_url && ph_str_is(ph_str(err->code), "BADURL")) {
+                bad_url(s, c, err);
+                return;
+            }
             session_no(s, c, own ? err->code : codes[i].code, err->text);
             return;
         }

@@ -1,6 +1,7 @@
 /* append_url.c: reading what a URL of CATENATE names. A session of the store of its own does it: the other one is writing. */
 #include "server/append_url.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "mail/header.h"
@@ -13,8 +14,8 @@ struct taking {
     void *ctx;
 };
 
-/* RFC 4469 4: whatever is wrong with it, the URL itself says which one. Failures of ours stay what they are. */
-static int bad_url(struct ph_err *err)
+/* RFC 4469 4: whatever is wrong with it, the answer names the URL. Failures of ours stay what they are. */
+static int bad_url(struct session *s, struct ph_str url, struct ph_err *err)
 {
     switch (err->kind) {
     case PH_E_MEMORY:
@@ -25,6 +26,8 @@ static int bad_url(struct ph_err *err)
         err->scope = PH_SCOPE_MESSAGE;
         err->kind = PH_E_REFUSED;
         memcpy(err->code, "BADURL", sizeof "BADURL");
+        free(s->bad_url);
+        s->bad_url = ph_str_dup(url);
         return -1;
     }
 }
@@ -135,25 +138,25 @@ int append_url(struct session *s, struct ph_str url, int (*take)(void *ctx, cons
     const char *name;
 
     if (ph_imapurl_parse(url, &s->arena, &u, err))
-        return bad_url(err);
+        return bad_url(s, url, err);
     if (u.network || !u.uid) {
         ph_fail(err, PH_SCOPE_MESSAGE, PH_E_NOTFOUND, u.uid ? "A URL must be of this server: /mailbox;UID=…"
                                                             : "The URL names no message");
-        return bad_url(err);
+        return bad_url(s, url, err);
     }
     name = u.mailbox.p ? ph_arena_strdup(&s->arena, u.mailbox) : s->view ? s->view->name : NULL;
     if (!name) {
         ph_fail(err, PH_SCOPE_MESSAGE, PH_E_NOTFOUND, "The URL names no mailbox, and none is selected");
-        return bad_url(err);
+        return bad_url(s, url, err);
     }
     if (ph_str_caseis(ph_str(name), "INBOX"))
         name = "INBOX";
     if (session_need_right(s, name, 'r', err))
-        return bad_url(err);
+        return bad_url(s, url, err);
     struct ph_session *store = user_session_get(s->user, err);
     if (!store)
         return -1;
     int rc = read_url(s, name, &u, store, &t, err);
     user_session_put(s->user, store, rc && err->scope >= PH_SCOPE_SESSION);
-    return rc ? bad_url(err) : 0;
+    return rc ? bad_url(s, url, err) : 0;
 }

@@ -35,7 +35,7 @@ static void before_login(struct session *s)
 enum needs { /* beyond the command */
     N_NOTHING, N_MODSEQ, N_QRESYNC, N_UIDS, N_SPECIAL_USE, N_OBJECTID, N_SAVEDATE, N_MOVE, N_QUOTA, N_ACL, N_METADATA,
     N_WATCH, N_QUOTA_STORAGE, N_QUOTA_MESSAGE, N_QUOTA_MAILBOX, N_QUOTA_ANNOTATION, N_QUOTA_SET,
-    N_BINARY, N_CREATE_SPECIAL_USE, N_REPLACE, N_DEFLATE, N_MULTIAPPEND,
+    N_BINARY, N_CREATE_SPECIAL_USE, N_REPLACE, N_DEFLATE, N_MULTIAPPEND, N_APPEND,
 };
 
 static const struct {
@@ -69,6 +69,7 @@ static const struct {
     { "SAVEDATE", PH_CMD_FETCH, N_SAVEDATE },
     { "CATENATE", PH_CMD_APPEND },
     { "MULTIAPPEND", PH_CMD_APPEND, N_MULTIAPPEND },
+    { "CATENATE", PH_CMD_APPEND, N_APPEND },
     { "REPLACE", PH_CMD_REPLACE, N_REPLACE },
     { "ESEARCH", PH_CMD_SEARCH },
     { "SEARCHRES", PH_CMD_SEARCH },
@@ -139,6 +140,8 @@ static bool has(const struct session *s, enum needs n)
         return u->serve->append_replaces;
     case N_MULTIAPPEND:
         return u->abilities & PH_AB_BATCH;
+    case N_APPEND:
+        return u->ops->append_open;
     case N_DEFLATE:
         return !s->compressed && !s->own_transport;
     }

@@ -32,7 +32,6 @@ static void free_mailbox(struct mailbox *m)
     free(m->listeners);
     uidlist_free(m->uids);
     ph_buf_done(&m->keywords);
-    ph_numset_done(&m->recent);
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->refreshing);
     for (size_t i = 0; i < m->n_names; i++)

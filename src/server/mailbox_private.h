@@ -35,8 +35,8 @@ struct mailbox {
     size_t n_kwsets, cap_kwsets;
     struct ph_buf keywords;       /* all, in order of appearance */
     unsigned n_keywords;
+    bool recent_taken;            /* the store was asked for what is \Recent, and has forgotten it */
     uint32_t recent_from;         /* from this UID on nobody was told of \Recent */
-    struct ph_numset recent;      /* found \Recent in the store when it was loaded */
     struct session **listeners;
     size_t n_listeners, cap_listeners;
 };

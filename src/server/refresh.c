@@ -240,17 +240,6 @@ static int scan(struct mailbox *m, struct ph_session *store, const struct ph_sca
     return store->ops->scan_wait(store, snap, err);
 }
 
-/* \Recent as the store has it: for the first session that may change the mailbox. */
-static void note_recent(struct mailbox *m, const struct ph_snapshot *snap)
-{
-    m->recent_from = snap->uidnext;
-    for (size_t i = 0; i < snap->n; i++) {
-        const struct ph_row *r = ph_snapshot_row(snap, i);
-        if (r->flags & PH_F_RECENT)
-            ph_numset_add(&m->recent, r->uid);
-    }
-}
-
 static int read_store(struct mailbox *m, struct ph_session *store, struct ph_err *err)
 {
     uint32_t abilities = store->ops->abilities(store);
@@ -269,7 +258,7 @@ static int read_store(struct mailbox *m, struct ph_session *store, struct ph_err
     if (rc == 0) {
         if (!m->loaded) {
             m->state.real_modseq = real && snap.modseq;
-            note_recent(m, &snap);
+            m->recent_from = snap.uidnext;
         }
         rc = apply(m, &snap, &vanished, changes && snap.changes_only, err);
     }
@@ -312,31 +301,48 @@ int mailbox_refresh(struct mailbox *m, struct ph_session *store, bool force, boo
     return *gone ? 0 : rc;
 }
 
-int mailbox_recent(struct mailbox *m, struct ph_session *store, bool claim, struct ph_numset *out, struct ph_err *err)
+/* The store's own \Recent: asked for once, by the first session that may change the mailbox; from then on what comes is
+ * \Recent, and the store is only told that it is not any more. */
+static int take_recent(struct mailbox *m, struct ph_session *store, uint32_t from, struct ph_numset *out, struct ph_err *err)
 {
-    uint32_t from, to;
+    struct ph_scan_request req = { .want = m->recent_taken ? 0 : PH_WANT_FLAGS, .from_uid = m->recent_taken ? from : 0,
+                                   .read_write = true };
+    struct ph_snapshot snap;
     int rc;
 
-    pthread_mutex_lock(&m->lock);
-    from = m->recent_from;
-    to = m->state.uidnext;
-    rc = ph_numset_add_set(out, &m->recent);
-    if (rc == 0 && from < to)
-        rc = ph_numset_add_range(out, from, to - 1);
-    if (rc == 0 && claim) {
-        ph_numset_clear(&m->recent);
-        m->recent_from = to;
+    ph_snapshot_init(&snap);
+    rc = scan(m, store, &req, &snap, err);
+    for (size_t i = 0; rc == 0 && !m->recent_taken && i < snap.n; i++) {
+        const struct ph_row *r = ph_snapshot_row(&snap, i);
+        if ((r->flags & PH_F_RECENT) && r->uid < from && ph_numset_push(out, r->uid, r->uid))
+            rc = ph_fail_memory(err);
     }
-    pthread_mutex_unlock(&m->lock);
+    ph_numset_sort(out);
+    ph_snapshot_done(&snap);
+    m->recent_taken = m->recent_taken || rc == 0;
+    return rc;
+}
+
+int mailbox_recent(struct mailbox *m, struct ph_session *store, bool claim, struct ph_numset *out, struct ph_err *err)
+{
     bool keeps = store->ops->serve && store->ops->serve->abilities &&
                  (store->ops->serve->abilities(store) & PH_SV_MARKED_RECENT);
-    if (rc == 0 && claim && keeps && !ph_numset_empty(out)) { /* the store forgets them, too */
-        struct ph_scan_request req = { .want = 0, .from_uid = to, .read_write = true };
-        struct ph_snapshot snap;
-        ph_snapshot_init(&snap);
-        rc = scan(m, store, &req, &snap, err);
-        ph_snapshot_done(&snap);
-        return rc;
-    }
-    return rc ? ph_fail_memory(err) : 0;
+    struct ph_numset fresh = PH_NUMSET_INIT;
+    int rc = 0;
+
+    pthread_mutex_lock(&m->refreshing);
+    pthread_mutex_lock(&m->lock);
+    uint32_t from = m->recent_from, to = m->state.uidnext;
+    if (claim)
+        m->recent_from = to;
+    pthread_mutex_unlock(&m->lock);
+    if (claim && keeps && (!m->recent_taken || from < to))
+        rc = take_recent(m, store, from, &fresh, err);
+    if (rc == 0 && from < to && ph_numset_add_range(&fresh, from, to - 1))
+        rc = ph_fail_memory(err);
+    if (rc == 0 && ph_numset_add_set(out, &fresh))
+        rc = ph_fail_memory(err);
+    pthread_mutex_unlock(&m->refreshing);
+    ph_numset_done(&fresh);
+    return rc;
 }

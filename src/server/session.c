@@ -147,6 +147,8 @@ void session_end(struct session *s)
     ph_numset_done(&s->saved);
     free(s->preauth);
     s->preauth = NULL;
+    free(s->bad_url);
+    s->bad_url = NULL;
 }
 
 void session_delete(struct session *s)

@@ -123,6 +123,7 @@ struct session {
     struct session_append *held;       /* APPENDs that are whole and not answered, oldest first */
     unsigned n_held;
     bool settling;
+    char *bad_url;                     /* the URL of CATENATE that an error with code BADURL is about */
     int64_t held_since;
     struct session_notify *notify;     /* NULL: as without NOTIFY */
     struct ph_numset saved;            /* UIDs of SEARCHRES `$` */
