@@ -57,7 +57,8 @@ struct ph_server_callbacks {
     unsigned (*login_delay)(void *ctx, struct ph_server_conn *c);
     /* How a try ended. user: as the client gave it, "" when it gave none; not a name that exists, necessarily. */
     void (*login_tried)(void *ctx, struct ph_server_conn *c, const char *user, bool ok);
-    /* The store of a user who has logged in. Opened once while any of the user's connections lasts, then given back. */
+    /* The store of a user who has logged in. Opened with the user's first connection, and given back some
+     * time after the last, at the latest by ph_server_stop. */
     int (*open_store)(void *ctx, const char *user, struct ph_store **out, struct ph_err *err);
     void (*close_store)(void *ctx, const char *user, struct ph_store *store); /* NULL: ph_store_free */
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/private.h"
+#include "server/user.h"
 
 #define QUEUE_MS 20         /* waited for longer than this, another worker is started */
 #define IDLE_WORKER_S 5     /* a worker that is not needed ends */
@@ -347,7 +348,8 @@ static uint32_t sort_events(struct ph_server *srv, const struct epoll_event *ev,
         }
     }
     int64_t now = ph_now_ms();
-    if (now >= srv->next_scan)
+    bool scanned = now >= srv->next_scan;
+    if (scanned)
         scan(srv, now);
     if (srv->queue && now >= srv->queue->queued_at + QUEUE_MS && srv->n_workers < srv->config.limits.workers)
         start_worker(srv);
@@ -359,6 +361,8 @@ static uint32_t sort_events(struct ph_server *srv, const struct epoll_event *ev,
         session_delete(dead);
         dead = next;
     }
+    if (scanned)
+        users_look(srv);
     return callers;
 }
 
@@ -475,6 +479,7 @@ void sched_stop(struct ph_server *srv)
     sched_poke(srv);
     pthread_mutex_unlock(&srv->lock);
     pthread_join(srv->waiter, NULL);
+    users_end(srv);
     pthread_mutex_lock(&srv->lock);
     srv->started = false;
     pthread_mutex_unlock(&srv->lock);

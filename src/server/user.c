@@ -1,4 +1,6 @@
-/* user.c: a user's store, opened with the first connection and given back with the last. */
+/* user.c: a user's store, opened with the first connection and given back some time after the last: mail programs come and go,
+ * and what is loaded of a large mailbox is worth keeping for the next one.
+ */
 #include "server/user.h"
 
 #include <stdlib.h>
@@ -251,12 +253,54 @@ int user_get(struct ph_server *srv, const char *name, bool wait, struct server_u
     return rc;
 }
 
+/* The one that nobody has had for the longest time, if that is longer than `ms`, or there are more than `most`. */
+static struct server_user *unused(struct ph_server *srv, int64_t ms, unsigned most)
+{
+    struct server_user *oldest = NULL;
+    unsigned n = 0;
+
+    for (struct server_user *u = srv->users; u; u = u->next)
+        if (u->state == USER_OPEN && u->refs == 0) {
+            n++;
+            if (!oldest || u->unused_since < oldest->unused_since)
+                oldest = u;
+        }
+    return oldest && (n > most || ph_now_ms() - oldest->unused_since >= ms) ? oldest : NULL;
+}
+
+static void end_unused(struct ph_server *srv, int64_t ms, unsigned most)
+{
+    struct server_user *u;
+
+    while ((u = unused(srv, ms, most)) != NULL)
+        end_user(u);
+}
+
 void user_put(struct server_user *u)
 {
     struct ph_server *srv = u->server;
 
     pthread_mutex_lock(&srv->users_lock);
-    if (--u->refs == 0)
+    if (--u->refs == 0) {
+        u->unused_since = ph_now_ms();
+        end_unused(srv, USER_LINGER_MS, USER_UNUSED);
+    }
+    pthread_mutex_unlock(&srv->users_lock);
+}
+
+void users_look(struct ph_server *srv)
+{
+    struct server_user *u;
+
+    pthread_mutex_lock(&srv->users_lock);
+    if ((u = unused(srv, USER_LINGER_MS, USER_UNUSED)) != NULL) /* one at a time: closing may take a while */
         end_user(u);
+    pthread_mutex_unlock(&srv->users_lock);
+}
+
+void users_end(struct ph_server *srv)
+{
+    pthread_mutex_lock(&srv->users_lock);
+    end_unused(srv, 0, 0);
     pthread_mutex_unlock(&srv->users_lock);
 }

@@ -14,6 +14,8 @@ struct mailbox;
 struct session_notify;
 struct notify_doing;
 
+#define USER_LINGER_MS 30000 /* a user without connections stays open so long … */
+#define USER_UNUSED 32       /* … and so many at most */
 #define USER_SPARE 4 /* sessions of the store that are kept for the next command */
 
 struct server_user {
@@ -51,13 +53,17 @@ struct server_user {
     /* guarded by server.users_lock */
     struct server_user *next;
     unsigned refs;
+    int64_t unused_since;              /* with refs 0 */
     enum { USER_OPENING, USER_OPEN, USER_CLOSING } state;
 };
 
 /* Find the user or open the store. 1: another connection is just opening or closing it, try again in a moment; with `wait` that
  * is waited for. PH_E_LIMIT when the user has too many connections. */
 int user_get(struct ph_server *srv, const char *name, bool wait, struct server_user **out, struct ph_err *err);
-void user_put(struct server_user *u); /* the last one gives the store back */
+void user_put(struct server_user *u);
+/* Give back the stores of users who have had no connection for a while; all of those without one. */
+void users_look(struct ph_server *srv);
+void users_end(struct ph_server *srv);
 
 /* A session of the store for the calling thread; back with user_session_put. */
 struct ph_session *user_session_get(struct server_user *u, struct ph_err *err);
