@@ -157,12 +157,59 @@ static void pipeline_is_one_commit(void **state)
     ph_local_root_free(root);
 }
 
+/* How many commits and pack syncs a call has cost. */
+static struct ph_local_counters cost(struct ph_local_root *root)
+{
+    static struct ph_local_counters last;
+    struct ph_local_counters n, d;
+
+    ph_local_count(root, &n);
+    d = (struct ph_local_counters){ .commits = n.commits - last.commits, .pack_syncs = n.pack_syncs - last.pack_syncs };
+    last = n;
+    return d;
+}
+
+#define COSTS(root, pack_syncs_, call)                                                                                 \
+    do {                                                                                                               \
+        cost(root);                                                                                                    \
+        call;                                                                                                          \
+        struct ph_local_counters c = cost(root);                                                                       \
+        assert_int_equal(c.commits, 1);                                                                                \
+        assert_int_equal(c.pack_syncs, pack_syncs_);                                                                   \
+    } while (0)
+
+/* A commit is one sync of the log. */
+static void syncs_of_each(void **state)
+{
+    struct ph_local_root *root = mail_root(rig_dir(), NULL);
+    struct who w = mail_user(root, "anna");
+    struct ph_numset one = mail_set(1, 1);
+    struct ph_copy_result r;
+
+    COSTS(root, 0, mail_create(&w, "to"));
+    COSTS(root, 1, mail_put(&w, "INBOX", NULL, 1, 0));
+    COSTS(root, 1, mail_put(&w, "INBOX", NULL, 17, 0));
+    COSTS(root, 0, mail_flags(&w, "INBOX", 1, PH_F_SEEN, "Work"));
+    COSTS(root, 0, OK(w.s->ops->serve->copy(w.s, "INBOX", 0, &one, "to", false, &r, &said)));
+    ph_copy_result_done(&r);
+    COSTS(root, 0, OK(w.s->ops->serve->copy(w.s, "INBOX", 0, &one, "to", true, &r, &said)));
+    ph_copy_result_done(&r);
+    COSTS(root, 0, OK(w.s->ops->expunge(w.s, "to", 0, &one, false, &said)));
+    COSTS(root, 0, OK(w.s->ops->rename(w.s, "to", "from", &said)));
+    COSTS(root, 0, OK(w.s->ops->serve->set_acl(w.s, "from", "bert", 0, "lr", &said)));
+    COSTS(root, 0, OK(w.s->ops->remove(w.s, "from", &said)));
+    ph_numset_done(&one);
+    mail_leave(&w);
+    ph_local_root_free(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_of_one_user),
         cmocka_unit_test(numbers_once),
         cmocka_unit_test(pipeline_is_one_commit),
+        cmocka_unit_test(syncs_of_each),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
