@@ -101,11 +101,13 @@ static int tell_vanished(struct fetch *f, struct ph_err *err)
 
 /* ---- \Seen ---- */
 
-static int may_set_seen(struct fetch *f)
+static bool may_set_seen(struct fetch *f)
 {
+    struct mailbox_state st;
     struct ph_err none;
 
-    return !f->s->view->read_only && f->store->ops->store_flags && fetch_marks_seen(f->atts, f->n) &&
+    mailbox_get_state(f->s->view->mailbox, &st);
+    return !f->s->view->read_only && (st.permanent_flags & PH_F_SEEN) && f->store->ops->store_flags && fetch_marks_seen(f->atts, f->n) &&
            session_need_right(f->s, f->s->view->name, 's', &none) == 0;
 }
 

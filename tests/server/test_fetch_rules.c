@@ -234,6 +234,71 @@ static void large(void **state)
     free(text);
 }
 
+/* A header longer than what is kept of a message, and fields and decoded parts longer than what is kept of them from measuring: all
+ * of it is made again when it is sent. */
+static void long_headers(void **state)
+{
+    struct ph_buf text = PH_BUF_INIT, fields = PH_BUF_INIT, decoded = PH_BUF_INIT;
+
+    ph_buf_add_z(&text, "Subject: long\r\nContent-Transfer-Encoding: base64\r\n");
+    for (int i = 0; i < 20000; i++) { /* 1.3 MB, half of it wanted */
+        const char *field = i % 2 ? "X-Wanted: 0123456789012345678901234567890123456789012345678\r\n"
+                                  : "X-Other: 01234567890123456789012345678901234567890123456789\r\n";
+        ph_buf_add_z(&text, field);
+        ph_buf_add_z(i % 2 ? &fields : &decoded, i % 2 ? field : "");
+    }
+    ph_buf_add_z(&text, "\r\n");
+    ph_buf_add_z(&fields, "\r\n");
+    size_t header = ph_buf_len(&text);
+    for (int i = 0; i < 30000; i++) { /* 57 octets a line: `ABC…` without a NUL */
+        ph_buf_add_z(&text, "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0\r\n");
+        ph_buf_add_z(&decoded, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234");
+    }
+    for (size_t i = 0; i < N_MODES; i++) {
+        struct pair p;
+        struct client c;
+        char line[100];
+        mode_init(&p, i);
+        if (p.options.piece)
+            p.options.piece = 8191;
+        deliver(&p, "INBOX", ph_buf_data(&text), ph_buf_len(&text), PH_F_SEEN, 1700000000);
+        open_inbox(&p, &c);
+        client_send(&c, "a FETCH 1 BODY[HEADER]\r\n");
+        snprintf(line, sizeof line, "* 1 FETCH (BODY[HEADER] {%zu}", header);
+        client_expect(&c, line);
+        client_expect_octets(&c, ph_buf_data(&text), header);
+        client_expect(&c, ")");
+        client_expect(&c, "a OK *");
+        client_send(&c, "b FETCH 1 (BODY[HEADER.FIELDS (X-WANTED)] BODY[HEADER.FIELDS (X-WANTED)]<100000.200000>)\r\n");
+        snprintf(line, sizeof line, "* 1 FETCH (BODY[HEADER.FIELDS (X-WANTED)] {%zu}", ph_buf_len(&fields));
+        client_expect(&c, line);
+        client_expect_octets(&c, ph_buf_data(&fields), ph_buf_len(&fields));
+        client_expect(&c, " BODY[HEADER.FIELDS (X-WANTED)]<100000> {200000}");
+        client_expect_octets(&c, ph_buf_data(&fields) + 100000, 200000);
+        client_expect(&c, ")");
+        client_expect(&c, "b OK *");
+        client_send(&c, "d FETCH 1 (BINARY[1] BINARY[1]<1000000.300000> BINARY.SIZE[1])\r\n");
+        snprintf(line, sizeof line, "* 1 FETCH (BINARY[1] {%zu}", ph_buf_len(&decoded));
+        client_expect(&c, line);
+        client_expect_octets(&c, ph_buf_data(&decoded), ph_buf_len(&decoded));
+        client_expect(&c, " BINARY[1]<1000000> {300000}");
+        client_expect_octets(&c, ph_buf_data(&decoded) + 1000000, 300000);
+        snprintf(line, sizeof line, " BINARY.SIZE[1] %zu)", ph_buf_len(&decoded));
+        client_expect(&c, line);
+        client_expect(&c, "d OK *");
+        client_ask(&c, "e SEARCH SUBJECT long HEADER X-Other 89 BODY PQRST SENTBEFORE 1-Jan-2030", "* SEARCH");
+        client_expect(&c, "e OK *");
+        client_ask(&c, "f SEARCH SUBJECT long BODY PQRST HEADER X-Wanted 8", "* SEARCH 1");
+        client_expect(&c, "f OK *");
+        client_ask(&c, "g SORT (SUBJECT) UTF-8 ALL", "* SORT 1");
+        client_expect(&c, "g OK *");
+        close_all(&p, &c);
+    }
+    ph_buf_done(&text);
+    ph_buf_done(&fields);
+    ph_buf_done(&decoded);
+}
+
 /* A NUL may not stand in a literal; in a literal8 it may. The count stays. */
 static void nul(void **state)
 {
@@ -366,7 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seen),   cmocka_unit_test(not_seen),   cmocka_unit_test(changed_since), cmocka_unit_test(ranges),
-        cmocka_unit_test(gone_meanwhile), cmocka_unit_test(large), cmocka_unit_test(nul), cmocka_unit_test(unreadable),
+        cmocka_unit_test(gone_meanwhile), cmocka_unit_test(large), cmocka_unit_test(long_headers), cmocka_unit_test(nul), cmocka_unit_test(unreadable),
         cmocka_unit_test(cut_off), cmocka_unit_test(identities), cmocka_unit_test(many),
     };
 
