@@ -45,6 +45,8 @@ struct ph_memory_options {
     bool merge;                /* a message whose bytes are in the folder already is not added again (Gmail) */
     int size_error;            /* scans report size + this (Exchange) */
     bool bodies_backwards;     /* bodies come with descending UIDs */
+    bool bodies_block;         /* while bodies are under way scans and changes of flags fail: a real server would not answer before
+                                * they are read */
     size_t piece;              /* body_read lends at most this many octets at a time; 0: 64 KiB */
     /* What the server makes of a message before it keeps it: *out is empty; -1: as it is. */
     int (*rewrite)(void *ctx, const char *p, size_t n, struct ph_buf *out);

@@ -153,6 +153,8 @@ int ph_memory_begin(struct memory_session *s, enum memory_op op, const char *fol
             *err = s->broken;
         return -1;
     }
+    if (st->opt.bodies_block && (s->body || s->requests) && (op == MOP_SCAN || op == MOP_FLAGS))
+        return ph_fail(err, PH_SCOPE_SESSION, PH_E_USAGE, "bodies are under way");
     pthread_mutex_lock(&st->mu);
     st->ops[op]++;
     commit_late(st, false);

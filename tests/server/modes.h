@@ -24,6 +24,7 @@ static inline void mode_init(struct pair *p, size_t i)
     p->options.serves_not = modes[i].serves_not;
     p->options.piece = modes[i].piece;
     p->options.bodies_backwards = modes[i].backwards;
+    p->options.bodies_block = true;
     print_message("  messages %s\n", modes[i].name);
 }
 
