@@ -16,10 +16,8 @@
 #include "daemon/verifier.h"
 #include "sasl/sasl.h"
 
-/* What one thread was lent. */
+/* What one thread was lent. It knows nothing of the users: a thread may come to its end after they have been freed. */
 struct loan {
-    struct loan *next, **at;
-    struct ph_users *users;
     struct ph_buf sha256, sha1;
 };
 
@@ -30,7 +28,6 @@ struct ph_users {
     pthread_mutex_t lock; /* over what follows */
     struct ph_users_table *table;
     struct stat seen;     /* the file that was read, or tried */
-    struct loan *loans;
     pthread_key_t loan_key;
     unsigned char own_key[32]; /* where the file has none: lasts as long as the process */
 };
@@ -39,11 +36,10 @@ static void loan_free(void *p)
 {
     struct loan *l = p;
 
-    pthread_mutex_lock(&l->users->lock);
-    *l->at = l->next;
-    if (l->next)
-        l->next->at = l->at;
-    pthread_mutex_unlock(&l->users->lock);
+    if (!l)
+        return;
+    ph_buf_clear(&l->sha256);
+    ph_wipe(l->sha256.mem, l->sha256.cap); /* it may have been a password */
     ph_buf_done(&l->sha256);
     ph_buf_done(&l->sha1);
     free(l);
@@ -56,18 +52,10 @@ static struct loan *my_loan(struct ph_users *u)
     if (l)
         return l;
     l = calloc(1, sizeof *l);
-    if (!l || pthread_setspecific(u->loan_key, l)) {
+    if (l && pthread_setspecific(u->loan_key, l)) {
         free(l);
-        return NULL;
+        l = NULL;
     }
-    l->users = u;
-    pthread_mutex_lock(&u->lock);
-    l->next = u->loans;
-    l->at = &u->loans;
-    if (l->next)
-        l->next->at = &l->next;
-    u->loans = l;
-    pthread_mutex_unlock(&u->lock);
     return l;
 }
 
@@ -149,9 +137,8 @@ void ph_users_free(struct ph_users *u)
 {
     if (!u)
         return;
+    loan_free(pthread_getspecific(u->loan_key));
     pthread_key_delete(u->loan_key);
-    while (u->loans)
-        loan_free(u->loans);
     ph_users_table_unref(u->table);
     pthread_mutex_destroy(&u->lock);
     ph_wipe(u->own_key, sizeof u->own_key);
