@@ -4,6 +4,7 @@
  * thread alone, which does nothing else than wait for them and for the time to write figures.
  */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -326,6 +327,8 @@ static int serve_main(const struct ph_command *c, const char *invoked, int argc,
     unsigned n = 0;
     int status = 0;
 
+    /* Threads that have just ended their work may still be giving back what the library keeps for them when main returns. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     int rc = ph_daemon_args(c, invoked, argc, argv, &d.config, sizeof d.config, operands, &n, true, &err);
     if (rc == PH_SAID_ENOUGH) {
         ph_daemon_config_done(&d.config);
