@@ -33,6 +33,14 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static double busy(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void die(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, strerror(errno));
@@ -328,7 +336,9 @@ static int run_read(unsigned messages)
     for (unsigned i = 0; i < messages; i += 500)
         append_many(&u, i, messages - i < 500 ? messages - i : 500);
     printf("filling %u messages of %zu octets, 500 in a batch: %.1f s\n", messages, octets, now() - from);
+    double cpu = busy();
     printf("first SELECT: %.3f s", scan(&u, 0, &snap));
+    printf(" (%.3f of the processor)", busy() - cpu);
     uint64_t modseq = snap.modseq;
     uint32_t validity = snap.uidvalidity;
     ph_snapshot_done(&snap);
