@@ -156,7 +156,7 @@ class Starting(Case):
         with Serve(self.folder, self.mail, '--any-user', '--writable') as s, s.connect() as m:
             m.login('anna', 'x')
             m.select()
-            self.assertEqual(m.fetch('1', '(FLAGS)')[1], [b'1 (FLAGS ())'])
+            self.assertEqual(m.fetch('1', '(FLAGS)')[1], [b'1 (FLAGS (\\Recent))'])  # neither seen, nor taken for known
             self.assertEqual(m.create('new')[0], 'OK')
 
     def test_wrong_settings_are_told_with_their_line(self):
