@@ -63,20 +63,23 @@ class Library(Clients):
         """The module's own tests. Dovecot passes all of them but perhaps one."""
         place = self.dir / "module"
         shutil.copytree(fetched(clients.folder, "mail-imapclient"), place)
-        (place / "test.txt").write_text(f"server=127.0.0.1\nport={self.port}\nuser={self.user}\npassed=secret\n"
-                                        "authmechanism=LOGIN\n")
-        # The installed module is tested, not the one beside the tests.
-        said = self.client("prove", "-v", "t/basic.t", "t/quota.t", "t/simple.t", cwd=place)
-        self.assertGreaterEqual(len(re.findall(r"^ok \d+(?! # skip)", said, re.M)), 118 + 6)
-        self.assertNotRegex(said, r"(?m)^not ok")
-        self.assertEqual(self.folders(), {"INBOX": []})
+        for how in (f"port={self.port}\nauthmechanism=LOGIN", f"port={self.port}\nauthmechanism=CRAM-MD5",
+                    f"port={self.port}\nstarttls=1\nauthmechanism=PLAIN"):
+            with self.subTest(how=how):
+                (place / "test.txt").write_text(f"server=localhost\nuser={self.user}\npassed=secret\n{how}\n")
+                # The installed module is tested, not the one beside the tests.
+                said = self.client("prove", "-v", "t/basic.t", "t/quota.t", "t/simple.t", cwd=place,
+                                   env={"SSL_CERT_FILE": str(self.server.ca_file)})
+                self.assertGreaterEqual(len(re.findall(r"^ok \d+(?! # skip)", said, re.M)), 118 + 6)
+                self.assertNotRegex(said, r"(?m)^not ok")
+                self.assertEqual(self.folders(), {"INBOX": []})
 
-    def imap_admin(self, port, script):
+    def imap_admin(self, port, script, more=""):
         path = self.file("admin.pl", f"""
 use strict; use warnings; use IMAP::Admin;
 sub done {{ my ($what, $err, $imap) = @_; die "$what: " . $imap->error . "\\n" if $err; print "$what\\n"; }}
 my $imap = IMAP::Admin->new('Server' => '127.0.0.1', 'Port' => {port}, 'Login' => '{self.user}', 'Password' => 'secret',
-                            'Separator' => '/');
+                            'Separator' => '/'{more});
 die $imap->error . "\\n" if $imap->error ne 'No Errors';
 """ + script)
         return self.client("perl", path).splitlines()
@@ -119,6 +122,7 @@ done('close', $imap->close, $imap);
 print $imap->set_quota('User quota', 5000) == 1 && $imap->error =~ /NOPERM/ ? "denied\n" : "not denied: " . $imap->error . "\n";
 """)), [*expected, "denied", "h_delete", "delete nothing", "close"])
         self.assertEqual(self.folders(), {"INBOX": [("two", "")]})
+        self.assertEqual(self.imap_admin(self.port, "print $imap->list('*'), qq(\\n);", ", 'CRAM' => 1"), ["INBOX"])
 
     @uses("perl")
     def test_imap_admin_quota(self):
