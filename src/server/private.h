@@ -61,7 +61,7 @@ struct ph_server {
     struct session *queue, **queue_end;
     struct session *dead;              /* descriptors' sessions that have ended: freed by the waiter, which may still know them */
     unsigned n_sessions, n_queued, n_workers, n_idle;
-    int64_t queued_since;              /* when its first came into the queue */
+    int64_t last_start;                /* of a worker */
     int64_t next_scan;                 /* when to look for time-outs */
     bool started, stopping, workers_end, waiter_end;
     _Atomic bool killing;              /* time is up: whoever runs ends now */

@@ -43,7 +43,16 @@ static void start_worker(struct ph_server *srv)
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     if (pthread_create(&t, &attr, worker, srv) == 0)
         srv->n_workers++;
+    srv->last_start = ph_now_ms();
     pthread_attr_destroy(&attr);
+}
+
+/* When the waiter is to start another worker: the queue has waited, and the one before has had time to help. */
+static int64_t next_start(const struct ph_server *srv)
+{
+    if (!srv->queue || srv->n_workers >= srv->config.limits.workers)
+        return PH_NEVER;
+    return (srv->queue->queued_at > srv->last_start ? srv->queue->queued_at : srv->last_start) + QUEUE_MS;
 }
 
 static void enqueue(struct ph_server *srv, struct session *s)
@@ -311,9 +320,7 @@ static void scan(struct ph_server *srv, int64_t now)
 static int next_timeout(struct ph_server *srv, bool paused)
 {
     pthread_mutex_lock(&srv->lock);
-    int64_t at = srv->next_scan;
-    if (srv->queue && srv->n_workers < srv->config.limits.workers && at > srv->queue->queued_at + QUEUE_MS)
-        at = srv->queue->queued_at + QUEUE_MS;
+    int64_t start = next_start(srv), at = start < srv->next_scan ? start : srv->next_scan;
     pthread_mutex_unlock(&srv->lock);
     int ms = ph_deadline_poll_ms(at);
     return paused && (ms < 0 || ms > PAUSE_MS) ? PAUSE_MS : ms;
@@ -351,7 +358,7 @@ static uint32_t sort_events(struct ph_server *srv, const struct epoll_event *ev,
     bool scanned = now >= srv->next_scan;
     if (scanned)
         scan(srv, now);
-    if (srv->queue && now >= srv->queue->queued_at + QUEUE_MS && srv->n_workers < srv->config.limits.workers)
+    if (now >= next_start(srv))
         start_worker(srv);
     struct session *dead = srv->dead;
     srv->dead = NULL;
