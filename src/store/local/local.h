@@ -35,7 +35,8 @@ int ph_local_root_new(const char *path, const struct ph_local_options *opt, stru
 void ph_local_root_free(struct ph_local_root *root);
 
 /* A user's store; cheap: nothing stays open for it. A user that is not there is made, with an INBOX, or with create false
- * is PH_E_NOTFOUND. Names are any 1 to 200 octets; case counts. */
+ * is PH_E_NOTFOUND. Case counts in names; a name is at most 255 octets, those that have to be encoded (all but small letters, digits
+ * and @ - _ + = .) counting three times: PH_E_USAGE. */
 int ph_local_store_new(struct ph_local_root *root, const char *user, bool create, struct ph_store **out,
                        struct ph_err *err);
 
