@@ -1,7 +1,8 @@
 """Our server beside Dovecot and Cyrus, the same messages and questions, in one run.
 
 Each row is asked of every server in turn, `--runs` times; the table has medians. The client is bench/load.c. All servers sync
-what they acknowledge (Dovecot: mail_fsync optimized, its default; Cyrus as it comes), on the file system of --dir.
+what they acknowledge (Dovecot: mail_fsync optimized, its default; Cyrus as it comes), on the file system of --dir. Dovecot's
+processes are reused for many logins; a row of its own has it as it comes, with a process for each.
 """
 
 import imaplib
@@ -54,6 +55,9 @@ def slow_client(server, count=30):
     return statistics.median(taken)
 
 
+ONE_EACH = "service imap-login {\n  service_count = 1\n}\nservice imap {\n  service_count = 1\n}\n"
+
+
 class Server:
     def __init__(self, name, made):
         self.name, self.server = name, made
@@ -84,11 +88,17 @@ def main(o):
         with Posthaste(dir=work, users=users) as ours, Dovecot(dir=work, users=users) as dovecot, \
                 Cyrus(dir=work, users=users) as cyrus:
             all_ = [Server("posthaste", ours), Server("dovecot", dovecot), Server("cyrus", cyrus)]
+            with Dovecot(dir=work, users=users, extra=ONE_EACH) as plain:
+                for _ in range(o.runs):
+                    said = dict(load("login", plain, max(200, o.logins // 4), 8, user="bench%d"))
+                    note("logins and logouts a second, Dovecot as it comes", "dovecot", said["rate"])
             for run in range(o.runs):
                 for s in all_:
                     rig.progress(f"{s.name} {run + 1}/{o.runs}")
                     said = dict(load("login", s.server, o.logins, 8, user="bench%d"))
                     note("logins and logouts a second", s.name, said["rate"])
+                    if s.name != "dovecot":
+                        note("logins and logouts a second, Dovecot as it comes", s.name, said["rate"])
                     box = s.folder()
                     note(f"APPEND of {o.messages}, pipelined, s", s.name, seconds(load("append", s.server, box, 1, messages))[0])
                     box = s.folder()
