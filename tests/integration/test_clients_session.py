@@ -132,6 +132,12 @@ class Day(Clients):
         a.done()
         self.assertEqual(self.folders(), {"INBOX": [("three", r"\Seen")], "Drafts": [], "Trash": [("two", "")]})
 
+    def test_each_capability_is_named_once(self):
+        r = self.reader(tls=True)
+        for said in r.greeting, r.ask("CAPABILITY")[0]:
+            words = re.search(r"CAPABILITY ([^]\r]*)", said)[1].upper().split()
+            self.assertEqual(sorted(words), sorted(set(words)))
+
     def test_a_draft_is_saved_again_and_again(self):
         """Readers save a draft as a new message and delete the old one; the new UID comes with APPENDUID."""
         self.fill({"Drafts": []})
