@@ -243,8 +243,8 @@ static int add_parts(struct session *s, const struct ph_cat_part *parts, size_t 
         if (parts[i].url) {
             if (append_url(s, parts[i].text, add_url, s, err))
                 return -1;
-        } else if (!parts[i].announced) {
-            break; /* its octets come now */
+        } else if (!parts[i].announced) { /* its octets come now */
+            return s->append->size + s->framer.literal_size > limit(s) ? too_big(s, err) : 0;
         } else if (parts[i].stream < 0 && (no_nul(parts[i].text, parts[i].utf8, err) ||
                                            add(s, parts[i].text.p, parts[i].text.n, err))) {
             return -1;

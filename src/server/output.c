@@ -8,6 +8,7 @@
 #define SEND_AT 16384     /* less is not worth a system call while a command runs */
 #define SLOW_MS 10000
 #define SLOW_BYTES 10000  /* must be taken in SLOW_MS of waiting, again and again */
+#define CROWD_MS 1000     /* the same while very many threads wait for clients */
 
 static int broken(struct session *s, const char *reason)
 {
@@ -80,17 +81,24 @@ int session_flush(struct session *s)
 static int wait_for_client(struct session *s)
 {
     struct ph_err err = { 0 };
-    int64_t now = ph_now_ms();
+    int64_t now = ph_now_ms(), patience = sched_away(s->server) ? CROWD_MS : SLOW_MS, until;
+    int rc;
 
     if (s->slow_since == 0 || s->slow_bytes >= SLOW_BYTES) {
         s->slow_since = now;
         s->slow_bytes = 0;
-    } else if (now - s->slow_since >= SLOW_MS) {
+    }
+    until = s->slow_since + patience;
+    rc = now >= until ? 1 : 0;
+    if (rc == 0) /* short, because it may become crowded meanwhile */
+        rc = ph_stream_wait(s->stream, s->stream->ops->want_write(s->stream), until < now + CROWD_MS ? until : now + CROWD_MS,
+                            &s->server->cancel, &err);
+    sched_back(s->server);
+    if (rc > 0) {
         atomic_fetch_add(&s->server->count.timeouts, 1);
         return broken(s, "the client takes its answers too slowly");
     }
-    if (ph_stream_wait(s->stream, s->stream->ops->want_write(s->stream), s->slow_since + SLOW_MS, &s->server->cancel, &err) &&
-        err.kind != PH_E_TIMEOUT)
+    if (rc < 0 && err.kind != PH_E_TIMEOUT)
         return broken(s, err.kind == PH_E_CANCELLED ? "the server was shut down" : "the connection broke");
     return 0;
 }

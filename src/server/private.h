@@ -14,6 +14,7 @@
 
 #define SERVER_LISTENERS 32
 #define SERVER_REST_WORKERS 2      /* threads that stay when there is nothing to do */
+#define SERVER_AWAY_MAX 512        /* threads that wait for clients, beyond `workers` */
 #define SERVER_QUICK_WORKERS 4     /* up to so many are started at once, more when the queue waits */
 #define SERVER_LOGIN_LITERAL 8192
 #define SERVER_LOOK_MS 10000       /* how often an IDLE looks by itself into a store that tells nothing */
@@ -61,6 +62,7 @@ struct ph_server {
     struct session *queue, **queue_end;
     struct session *dead;              /* descriptors' sessions that have ended: freed by the waiter, which may still know them */
     unsigned n_sessions, n_queued, n_workers, n_idle;
+    unsigned n_away;                   /* of the workers: those that wait for a client to take octets */
     int64_t last_start;                /* of a worker */
     int64_t next_scan;                 /* when to look for time-outs */
     bool started, stopping, workers_end, waiter_end;
@@ -93,6 +95,9 @@ void sched_stop(struct ph_server *srv);     /* ends all sessions and threads */
 /* Put a new session into the list and let it run. -1: too many (it is freed with a BYE), or stopping. */
 int sched_add(struct ph_server *srv, struct session *s, struct ph_err *err);
 void sched_poke(struct ph_server *srv);     /* the waiter looks again */
+/* Around a worker's wait for its client: another thread takes its place meanwhile. true: there are so many that patience must be short. */
+bool sched_away(struct ph_server *srv);
+void sched_back(struct ph_server *srv);
 /* Step a session that nobody else has, with the lock held (it is given up meanwhile), and put it where it belongs then. */
 void sched_run(struct ph_server *srv, struct session *s);
 void sched_forget(struct ph_server *srv, struct session *s); /* end an own transport's session, and take it out of the list */

@@ -4,6 +4,7 @@
  * A session that has ended is freed by the waiter alone, behind the events it took from the kernel before: they may name it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -47,10 +48,18 @@ static void start_worker(struct ph_server *srv)
     pthread_attr_destroy(&attr);
 }
 
+/* Workers that wait for their clients take nobody's place, up to a number. */
+static bool may_start(const struct ph_server *srv, unsigned most)
+{
+    unsigned away = srv->n_away < SERVER_AWAY_MAX ? srv->n_away : SERVER_AWAY_MAX;
+
+    return srv->n_workers < srv->config.limits.workers + away && srv->n_workers < most + away;
+}
+
 /* When the waiter is to start another worker: the queue has waited, and the one before has had time to help. */
 static int64_t next_start(const struct ph_server *srv)
 {
-    if (!srv->queue || srv->n_workers >= srv->config.limits.workers)
+    if (!srv->queue || !may_start(srv, UINT_MAX / 2))
         return PH_NEVER;
     return (srv->queue->queued_at > srv->last_start ? srv->queue->queued_at : srv->last_start) + QUEUE_MS;
 }
@@ -67,7 +76,7 @@ static void enqueue(struct ph_server *srv, struct session *s)
     srv->n_queued++;
     if (srv->n_idle >= srv->n_queued)
         pthread_cond_signal(&srv->work);
-    else if (srv->n_workers < SERVER_QUICK_WORKERS && srv->n_workers < srv->config.limits.workers)
+    else if (may_start(srv, SERVER_QUICK_WORKERS))
         start_worker(srv);
     else if (srv->n_idle)
         pthread_cond_signal(&srv->work);
@@ -92,6 +101,26 @@ static void wake_locked(struct ph_server *srv, struct session *s)
         enqueue(srv, s);
     else if (s->run == RUN_RUNNING)
         s->run = RUN_AGAIN;
+}
+
+bool sched_away(struct ph_server *srv)
+{
+    pthread_mutex_lock(&srv->lock);
+    srv->n_away++;
+    bool crowded = srv->n_away > SERVER_AWAY_MAX / 2;
+    if (srv->queue && !srv->n_idle && may_start(srv, SERVER_QUICK_WORKERS))
+        start_worker(srv);
+    else if (srv->queue)
+        sched_poke(srv); /* there is room for one more now */
+    pthread_mutex_unlock(&srv->lock);
+    return crowded;
+}
+
+void sched_back(struct ph_server *srv)
+{
+    pthread_mutex_lock(&srv->lock);
+    srv->n_away--;
+    pthread_mutex_unlock(&srv->lock);
 }
 
 void server_wake(struct session *s)

@@ -281,6 +281,10 @@ static int after_answer(struct session *s)
     }
     if (s->deflate_wanted) {
         s->deflate_wanted = false;
+        if (ph_buf_len(&s->in)) { /* RFC 4978 3: none may come before the OK was seen, and from the OK on all is compressed */
+            s->reason = "octets behind COMPRESS";
+            return -1;
+        }
         if (session_start_deflate(s, &err)) {
             s->reason = "out of memory";
             return -1;
