@@ -302,11 +302,13 @@ int mailbox_refresh(struct mailbox *m, struct ph_session *store, bool force, boo
 }
 
 /* The store's own \Recent: asked for once, by the first session that may change the mailbox; from then on what comes is
- * \Recent, and the store is only told that it is not any more. */
-static int take_recent(struct mailbox *m, struct ph_session *store, uint32_t from, struct ph_numset *out, struct ph_err *err)
+ * \Recent, and the store is only told that it is not any more. One that only reads before that sees them, and leaves them
+ * (RFC 3501 6.3.2). */
+static int take_recent(struct mailbox *m, struct ph_session *store, uint32_t from, bool claim, struct ph_numset *out,
+                       struct ph_err *err)
 {
     struct ph_scan_request req = { .want = m->recent_taken ? 0 : PH_WANT_FLAGS, .from_uid = m->recent_taken ? from : 0,
-                                   .read_write = true };
+                                   .read_write = claim };
     struct ph_snapshot snap;
     int rc;
 
@@ -319,7 +321,7 @@ static int take_recent(struct mailbox *m, struct ph_session *store, uint32_t fro
     }
     ph_numset_sort(out);
     ph_snapshot_done(&snap);
-    m->recent_taken = m->recent_taken || rc == 0;
+    m->recent_taken = m->recent_taken || (claim && rc == 0);
     return rc;
 }
 
@@ -336,8 +338,8 @@ int mailbox_recent(struct mailbox *m, struct ph_session *store, bool claim, stru
     if (claim)
         m->recent_from = to;
     pthread_mutex_unlock(&m->lock);
-    if (claim && keeps && (!m->recent_taken || from < to))
-        rc = take_recent(m, store, from, &fresh, err);
+    if (keeps && (!m->recent_taken || (claim && from < to)))
+        rc = take_recent(m, store, from, claim, &fresh, err);
     if (rc == 0 && from < to && ph_numset_add_range(&fresh, from, to - 1))
         rc = ph_fail_memory(err);
     if (rc == 0 && ph_numset_add_set(out, &fresh))
