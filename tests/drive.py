@@ -362,6 +362,7 @@ def group_fuzz(run, only=None, seconds=None):
     yield from side_by_side(run, lambda name: fuzz_one(run, name, seconds), targets)
 
 
+EVERYDAY = ('unit', 'checks', 'lab', 'integration')    # what `./run test` runs when nothing is named: under ten minutes
 GROUPS = {name[6:]: function for name, function in list(globals().items()) if name.startswith('group_')}
 
 
@@ -406,8 +407,8 @@ def run_group(run, group, function, strict):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog='./run test', description='Run test groups: all of them, or those named.')
-    parser.add_argument('group', nargs='*', help='GROUP, or GROUP/PART: only tests whose name has PART in it')
+    parser = argparse.ArgumentParser(prog='./run test', description='Run test groups: the everyday ones, those named, or "all".')
+    parser.add_argument('group', nargs='*', help='GROUP, or GROUP/PART: only tests whose name has PART in it; or "all"')
     parser.add_argument('--list', action='store_true', help='name the groups and stop')
     parser.add_argument('--soak', action='store_true', help='the long checks whole, instead of a sample')
     parser.add_argument('--strict', action='store_true', help='what had to be skipped is a failure')
@@ -431,7 +432,8 @@ def main():
             parser.error(f'no fuzz target {target}: {", ".join(fuzz_targets()) or "there are none"}')
         chosen = {'fuzz': lambda run: group_fuzz(run, target, seconds)}
     else:
-        for word in options.group:
+        every = options.strict or options.soak or options.group == ['all']
+        for word in [] if options.group == ['all'] else options.group or ([] if every else EVERYDAY):
             group, _, part = word.partition('/')
             if group not in GROUPS:
                 parser.error(f'no group {group}: {", ".join(GROUPS)}')
@@ -440,6 +442,8 @@ def main():
                 run.only[group].append(part)
         chosen = {name: function for name, function in GROUPS.items() if not run.only or name in run.only}
         print(f'seed {run.seed} (to repeat this sample: PH_SEED={run.seed} ./run test …)', flush=True)
+        if not every and not options.group:
+            print(f'groups: {", ".join(EVERYDAY)}; "./run test all" adds {", ".join(sorted(set(GROUPS) - set(EVERYDAY)))}', flush=True)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     # A shell starts background jobs with Ctrl-C ignored, and children would inherit that: some are tested with it.
