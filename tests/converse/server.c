@@ -307,7 +307,7 @@ static const struct ph_server_command commands[] = {
 
 static void log_line(void *ctx, int level, struct ph_server_conn *c, const char *line)
 {
-    if (level < 6)
+    if (level < 4)
         fprintf(stderr, "%s\n", line);
 }
 
