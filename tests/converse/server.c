@@ -25,6 +25,15 @@
 #include "store/memory.h"
 #include "wire/flags.h"
 
+#ifdef __SANITIZE_THREAD__
+/* iconv_open loads a character set's module; the lock of glibc's loader is none that the sanitizer sees. */
+const char *__tsan_default_suppressions(void) __attribute__((visibility("default")));
+const char *__tsan_default_suppressions(void)
+{
+    return "race:_dl_close_worker\nrace:_dl_check_map_versions\nrace:_dl_map_object_deps\nrace:_dl_new_object\n";
+}
+#endif
+
 struct account {
     struct account *next;
     char *name, *options, quota_root[64];
