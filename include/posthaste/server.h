@@ -78,7 +78,7 @@ struct ph_server_limits {
     unsigned connections;       /* [10000] */
     unsigned per_address;       /* connections of one address [no limit] */
     unsigned per_user;          /* [no limit] */
-    unsigned workers;           /* threads that run commands [64] */
+    unsigned workers;           /* threads that run commands [64]; those that wait for a slow client to take an answer come on top, 512 at most */
     unsigned login_seconds;     /* until a client has logged in [60] */
     unsigned idle_seconds;      /* without a command [1800] */
     unsigned failed_logins;     /* then the connection ends [3]; answers are delayed after each */
