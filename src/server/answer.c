@@ -21,9 +21,18 @@ static void tell(struct session *s, const struct ph_command *c)
 {
     struct ph_err err = { 0 };
 
+    if (s->settling) /* those that are being answered were told already */
+        return;
     append_settle(s); /* answers keep the order of the commands */
     if (s->view && session_sync(s, may_expunge(c) ? SYNC_EXPUNGE : 0, &err))
         server_log(s->server, s, LOG_WARNING, "cannot look for changes: %s", err.text);
+    /* RFC 7162 3.2: mod-sequences were told while an EXPUNGE with a lower one is held back; a client that leaves now must not
+     * take the higher for all it knows. */
+    if (s->view && (s->enabled & PH_EN_QRESYNC) && s->view->complete < s->view->modseq) {
+        ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
+        ph_write_code_number(&s->w, PH_CODE_HIGHESTMODSEQ, s->view->complete);
+        ph_write_status_end(&s->w, PH_STR("Up to here you were told of everything"));
+    }
 }
 
 static struct ph_str tag_of(const struct session *s, const struct ph_command *c)
@@ -59,6 +68,8 @@ void session_ok_code(struct session *s, const struct ph_command *c, struct ph_st
 void session_no(struct session *s, const struct ph_command *c, const char *code, const char *text)
 {
     tell(s, c);
+    if (s->closing) /* BYE was said on the way */
+        return;
     answer(s, c, PH_ST_NO, ph_str(code), text);
     s->bad_in_row = 0;
 }

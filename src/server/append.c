@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "server/append_url.h"
 #include "server/commands.h"
@@ -27,8 +28,11 @@
 struct session_append {
     char *folder;
     struct session_append *next; /* of those that are held */
-    char tag[64];
+    char *tag;
     size_t tag_n, n_messages;
+    struct ph_append_result result; /* when the store has answered; its uids are ours */
+    struct ph_err err;              /* kind PH_OK: it is in */
+    bool unknown;                   /* the store was lost before it said whether it is in */
     struct ph_append *batch;
     char rights[32];         /* on the folder; PH_RIGHTS_ALL when the store knows none */
     bool replace;
@@ -61,6 +65,8 @@ static void free_append(struct session *s, struct session_append *a)
         s->user->ops->append_free(a->batch);
     ph_buf_done(&a->keywords);
     ph_buf_done(&a->collected);
+    free((void *)a->result.uids);
+    free(a->tag);
     free(a->folder);
     free(a);
 }
@@ -327,63 +333,95 @@ static void write_appenduid(struct session *s, struct ph_writer *w, const struct
     ph_write_uids(w, r->uids, r->n_uids);
 }
 
-static void answer(struct session *s, const struct ph_command *c, const struct session_append *a,
-                   const struct ph_append_result *r)
+/* What a client of REPLACE needs before the EXPUNGE (RFC 8508 3.1). */
+static void announce(struct session *s, const struct session_append *a)
 {
-    bool uids = r->uidvalidity && r->n_uids;
+    if (!a->replace || !a->result.uidvalidity || !a->result.n_uids)
+        return;
+    ph_write_raw(&s->w, "* OK [");
+    write_appenduid(s, &s->w, &a->result);
+    ph_write_raw(&s->w, "] The new message is in");
+    ph_write_crlf(&s->w);
+}
+
+static void answer(struct session *s, const struct session_append *a)
+{
+    struct ph_command c = { .id = a->replace ? PH_CMD_REPLACE : PH_CMD_APPEND, .tag = { a->tag, a->tag_n } };
     struct ph_writer code;
 
-    ph_writer_init(&code, PH_LITERAL_ANSWER);
-    if (uids)
-        write_appenduid(s, &code, r);
-    if (a->replace && uids) { /* RFC 8508 3.1: before the EXPUNGE */
-        ph_write_raw(&s->w, "* OK [");
-        ph_write_bytes(&s->w, ph_buf_str(&code.out));
-        ph_write_raw(&s->w, "] The new message is in");
-        ph_write_crlf(&s->w);
+    if (a->unknown) { /* a NO would say that it is not in, and have it sent again */
+        session_bye(s, "UNAVAILABLE", "The store was lost: whether the last messages are in is not known");
+        return;
     }
-    if (uids && !a->replace)
-        session_ok_code(s, c, ph_buf_str(&code.out), "APPEND completed");
-    else
-        session_ok(s, c, a->replace ? "REPLACE completed" : "APPEND completed");
+    if (a->err.kind != PH_OK) {
+        session_fail(s, &c, &a->err);
+        return;
+    }
+    ph_writer_init(&code, PH_LITERAL_ANSWER);
+    if (!a->replace && a->result.uidvalidity && a->result.n_uids)
+        write_appenduid(s, &code, &a->result);
+    session_ok_code(s, &c, ph_buf_str(&code.out), a->replace ? "REPLACE completed" : "APPEND completed");
     ph_writer_done(&code);
 }
 
-/* Wait for the oldest that is held, and answer it. */
-static int settle_one(struct session *s, struct session_append *a, const struct ph_command *c, struct ph_err *err)
+/* The store's answer to the oldest batch that is finished, into a: nothing of the store is needed for it any more. */
+static void wait_for(struct session *s, struct session_append *a, bool *lost)
 {
     struct ph_append *done = NULL;
-    struct ph_append_result r;
+    struct ph_append_result *r = &a->result;
 
-    if (s->user->ops->append_wait(s->store, &done, &r, err))
-        return -1;
-    a->batch = done;
-    if (!r.ok) {
-        *err = r.err;
-        return a->replace ? -1 : try_create(err);
+    if (!s->store || *lost) {
+        a->unknown = true;
+        return;
     }
-    atomic_fetch_add(&s->server->count.appended, r.n_uids ? r.n_uids : a->n_messages);
-    mailbox_changed(s->user, a->folder);
-    if (a->replace && s->view)
-        mailbox_touch(s->view->mailbox);
-    answer(s, c, a, &r);
-    return 0;
+    if (s->user->ops->append_wait(s->store, &done, r, &a->err)) {
+        *r = (struct ph_append_result){ 0 };
+        a->unknown = *lost = a->err.scope >= PH_SCOPE_SESSION;
+        s->store_failed = s->store_failed || *lost;
+        return;
+    }
+    uint32_t *uids = r->ok && r->n_uids ? malloc(r->n_uids * sizeof *uids) : NULL;
+    if (uids)
+        memcpy(uids, r->uids, r->n_uids * sizeof *uids);
+    else
+        r->n_uids = 0; /* APPENDUID is left out */
+    r->uids = uids;
+    if (!r->ok) {
+        a->err = r->err;
+        a->unknown = r->unknown;
+        if (!a->replace)
+            try_create(&a->err);
+        s->store_failed = s->store_failed || a->err.scope >= PH_SCOPE_SESSION;
+    } else {
+        atomic_fetch_add(&s->server->count.appended, r->n_uids ? r->n_uids : a->n_messages);
+        mailbox_changed(s->user, a->folder);
+    }
+    s->user->ops->append_free(done);
 }
 
 void append_settle(struct session *s)
 {
-    struct session_append *a;
+    struct session_append *all = s->held, *a;
+    struct ph_err err = { 0 };
+    bool lost = false;
 
-    if (s->settling)
+    if (s->settling || !all)
         return;
     s->settling = true;
-    while ((a = s->held) != NULL) {
-        struct ph_command c = { .id = a->replace ? PH_CMD_REPLACE : PH_CMD_APPEND, .tag = { a->tag, a->tag_n } };
-        struct ph_err err = { 0 };
-        s->held = a->next;
-        s->n_held--;
-        if (settle_one(s, a, &c, &err))
-            session_fail(s, &c, &err);
+    for (a = all; a; a = a->next)
+        wait_for(s, a, &lost);
+    s->held = NULL; /* from here on the store's session may be another one */
+    s->n_held = 0;
+    for (a = all; a; a = a->next) {
+        announce(s, a);
+        if (a->replace && s->view)
+            mailbox_touch(s->view->mailbox);
+    }
+    if (s->view && session_sync(s, SYNC_EXPUNGE, &err))
+        server_log(s->server, s, LOG_WARNING, "cannot look for changes: %s", err.text);
+    while ((a = all) != NULL) {
+        all = a->next;
+        answer(s, a);
         free_append(s, a);
     }
     s->settling = false;
@@ -396,25 +434,16 @@ static int hold(struct session *s, const struct ph_command *c, struct ph_err *er
 
     if (!store)
         return -1;
+    if (!(a->tag = ph_str_dup(s->tag)))
+        return ph_fail_memory(err);
+    a->tag_n = s->tag.n;
     if (a->replace && s->user->serve->append_replaces(a->batch, s->view->name, s->view->uidvalidity, a->replaced, err))
         return -1;
-    if (s->tag.n > sizeof a->tag)
-        append_settle(s); /* it is answered from the arena */
     if (s->user->ops->append_finish(a->batch, err))
         return -1;
     a->batch = NULL; /* the store's, until it comes back */
     a->n_messages = c->append.n;
     s->append = NULL;
-    if (s->tag.n > sizeof a->tag) {
-        struct ph_err why = { 0 };
-        struct ph_command own = { .id = c->id, .tag = s->tag };
-        if (settle_one(s, a, &own, &why))
-            session_fail(s, &own, &why);
-        free_append(s, a);
-        return 0;
-    }
-    memcpy(a->tag, s->tag.p, s->tag.n);
-    a->tag_n = s->tag.n;
     while (*end)
         end = &(*end)->next;
     *end = a;

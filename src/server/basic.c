@@ -83,6 +83,9 @@ static unsigned enable_bit(const struct session *s, struct ph_str word)
 
 int cmd_enable(struct session *s, struct ph_command *c, struct ph_err *err)
 {
+    bool condstore = s->enabled & PH_EN_CONDSTORE;
+    struct mailbox_state st;
+
     ph_write_raw(&s->w, "* ENABLED");
     for (size_t i = 0; i < c->words.n; i++) {
         unsigned bits = enable_bit(s, c->words.w[i]);
@@ -94,6 +97,14 @@ int cmd_enable(struct session *s, struct ph_command *c, struct ph_err *err)
     }
     ph_write_crlf(&s->w);
     s->w.utf8 = s->enabled & PH_EN_UTF8;
+    if (s->view && !condstore && (s->enabled & PH_EN_CONDSTORE)) { /* RFC 7162 3.1 */
+        mailbox_get_state(s->view->mailbox, &st);
+        if (st.real_modseq) {
+            ph_write_status_begin(&s->w, PH_STR_NIL, PH_ST_OK);
+            ph_write_code_number(&s->w, PH_CODE_HIGHESTMODSEQ, s->view->modseq);
+            ph_write_status_end(&s->w, PH_STR("Highest that you were told of"));
+        }
+    }
     session_ok(s, c, "ENABLE completed");
     return 0;
 }

@@ -5,10 +5,15 @@
 #include "server/sync.h"
 #include "wire/respond.h"
 
-/* TRYCREATE where the destination is what is missing (RFC 9051 6.4.7). */
+/* TRYCREATE where the destination is what is missing (RFC 9051 6.4.7), and not the mailbox that is selected. */
 static int no_destination(struct session *s, struct ph_command *c, struct ph_err *err)
 {
-    if (err->kind != PH_E_NOTFOUND)
+    struct ph_err ignored;
+    const char *to = session_mailbox_name(s, c->copy.mailbox, &ignored);
+    struct ph_session *store = err->kind == PH_E_NOTFOUND && to ? session_store(s, &ignored) : NULL;
+    struct ph_folder f = { .name = to }, *one = &f;
+
+    if (!store || store->ops->status(store, &one, 1, &ignored) || f.status_err.kind != PH_E_NOTFOUND)
         return -1;
     session_no(s, c, "TRYCREATE", err->text);
     return 0;
@@ -49,6 +54,11 @@ static int copy(struct session *s, struct ph_command *c, bool move, struct ph_co
         ph_fail(err, PH_SCOPE_FOLDER, PH_E_UNSUPPORTED, "Messages cannot be moved here");
     } else if (serve && serve->copy) {
         rc = serve->copy(store, v->name, v->uidvalidity, &uids, to, move, r, err);
+        if (rc == 0 && r->n == 0) { /* all of them went away meanwhile: an OK would say that they are there now */
+            session_no(s, c, "EXPUNGEISSUED", "The messages are gone");
+            ph_copy_result_done(r);
+            rc = 1;
+        }
     } else if (store->ops->copy) {
         rc = store->ops->copy(store, v->name, v->uidvalidity, &uids, to, err);
     } else {
@@ -93,8 +103,9 @@ int cmd_move(struct session *s, struct ph_command *c, struct ph_err *err)
 
     if (s->view->read_only)
         return ph_fail(err, PH_SCOPE_FOLDER, PH_E_PERMISSION, "The mailbox is open read-only");
-    if (copy(s, c, true, &r, &lowest, err))
-        return no_destination(s, c, err);
+    rc = copy(s, c, true, &r, &lowest, err);
+    if (rc)
+        return rc > 0 ? 0 : no_destination(s, c, err);
     if (r.n) { /* RFC 6851 4.3: before the EXPUNGEs, because the client needs it to know what they mean */
         ph_write_raw(&s->w, "* OK [");
         copyuid(&s->w, &r);

@@ -86,7 +86,8 @@ struct view {
     bool read_only;
     uint32_t uidvalidity;
     struct uidlist *uids;     /* as told to the client */
-    uint64_t modseq;          /* every change up to here is told */
+    uint64_t modseq;          /* every change of flags up to here is told */
+    uint64_t complete;        /* and every message that went away, too */
     unsigned keywords_told;   /* as of mailbox_all_keywords */
     struct ph_numset recent;  /* UIDs that are \Recent in this session (RFC 3501 2.3.2) */
 };

@@ -65,6 +65,7 @@ struct ph_server {
     unsigned n_away;                   /* of the workers: those that wait for a client to take octets */
     int64_t last_start;                /* of a worker */
     int64_t next_scan;                 /* when to look for time-outs */
+    bool look;                         /* a worker is to look for users whom nobody has any more */
     bool started, stopping, workers_end, waiter_end;
     _Atomic bool killing;              /* time is up: whoever runs ends now */
     uint64_t last_id;

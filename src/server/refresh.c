@@ -190,7 +190,7 @@ static int replace_all(struct mailbox *m, const struct ph_snapshot *snap, const 
     return 0;
 }
 
-static int apply(struct mailbox *m, struct ph_snapshot *snap, const struct ph_numset *vanished, bool changes,
+static int apply(struct mailbox *m, struct ph_snapshot *snap, const struct ph_numset *vanished, bool changes, bool writable,
                  struct ph_err *err)
 {
     bool members = false;
@@ -220,8 +220,10 @@ static int apply(struct mailbox *m, struct ph_snapshot *snap, const struct ph_nu
         struct mailbox_state *st = &m->state;
         st->uidvalidity = snap->uidvalidity;
         st->uidnext = snap->uidnext > uidlist_last(m->uids) ? snap->uidnext : uidlist_last(m->uids) + 1;
-        st->permanent_flags = snap->permanent_flags;
-        st->keywords_ok = snap->keywords_ok;
+        /* an IMAP store that was looked at read-only may say that nothing is kept, which is not so when something can be written */
+        bool unknown = writable && !snap->permanent_flags && !snap->keywords_ok;
+        st->permanent_flags = unknown ? PH_F_SEEN | PH_F_ANSWERED | PH_F_FLAGGED | PH_F_DELETED | PH_F_DRAFT : snap->permanent_flags;
+        st->keywords_ok = unknown || snap->keywords_ok;
         if (st->real_modseq && snap->modseq > st->modseq)
             st->modseq = snap->modseq;
         if (snap->permanent_keywords)
@@ -260,7 +262,8 @@ static int read_store(struct mailbox *m, struct ph_session *store, struct ph_err
             m->state.real_modseq = real && snap.modseq;
             m->recent_from = snap.uidnext;
         }
-        rc = apply(m, &snap, &vanished, changes && snap.changes_only, err);
+        rc = apply(m, &snap, &vanished, changes && snap.changes_only,
+                   (abilities & PH_AB_WRITE) && (abilities & PH_AB_FLAGS) && store->ops->store_flags, err);
     }
     m->loaded = m->loaded || rc == 0;
     ph_snapshot_done(&snap);
@@ -281,7 +284,7 @@ int mailbox_refresh(struct mailbox *m, struct ph_session *store, bool force, boo
     *gone = m->gone;
     pthread_mutex_unlock(&m->lock);
     /* When the store tells of changes, nothing told means nothing changed. */
-    bool told = store->ops->serve && store->ops->serve->watch;
+    bool told = m->user->watched;
     uint64_t changes = atomic_load(&m->changes);
     if (!*gone && (changes != atomic_load(&m->known) || !m->loaded || (force && !told))) {
         rc = read_store(m, store, err);

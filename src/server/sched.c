@@ -220,10 +220,10 @@ static bool wait_for_work(struct ph_server *srv)
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += IDLE_WORKER_S;
     srv->n_idle++;
-    while (!srv->queue && !srv->workers_end && rc == 0)
+    while (!srv->queue && !srv->look && !srv->workers_end && rc == 0)
         rc = pthread_cond_timedwait(&srv->work, &srv->lock, &until);
     srv->n_idle--;
-    if (srv->queue)
+    if (srv->queue || (srv->look && !srv->workers_end))
         return true;
     return !srv->workers_end && srv->n_workers <= SERVER_REST_WORKERS;
 }
@@ -233,9 +233,15 @@ static void *worker(void *arg)
     struct ph_server *srv = arg;
 
     pthread_mutex_lock(&srv->lock);
-    while (srv->queue || wait_for_work(srv))
-        if (srv->queue)
+    while (srv->queue || srv->look || wait_for_work(srv))
+        if (srv->queue) {
             sched_run(srv, dequeue(srv));
+        } else if (srv->look) {
+            srv->look = false;
+            pthread_mutex_unlock(&srv->lock);
+            users_look(srv); /* here, because closing a store may take a while */
+            pthread_mutex_lock(&srv->lock);
+        }
     srv->n_workers--;
     pthread_cond_broadcast(&srv->calm);
     pthread_mutex_unlock(&srv->lock);
@@ -385,8 +391,12 @@ static uint32_t sort_events(struct ph_server *srv, const struct epoll_event *ev,
     }
     int64_t now = ph_now_ms();
     bool scanned = now >= srv->next_scan;
-    if (scanned)
+    if (scanned) {
         scan(srv, now);
+        srv->look = true;
+        if (srv->n_idle)
+            pthread_cond_signal(&srv->work);
+    }
     if (now >= next_start(srv))
         start_worker(srv);
     struct session *dead = srv->dead;
@@ -397,8 +407,6 @@ static uint32_t sort_events(struct ph_server *srv, const struct epoll_event *ev,
         session_delete(dead);
         dead = next;
     }
-    if (scanned)
-        users_look(srv);
     return callers;
 }
 

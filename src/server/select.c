@@ -31,6 +31,7 @@ static struct view *new_view(struct session *s, const char *name, bool read_only
     v->name = mailbox_name(v->mailbox);
     v->read_only = read_only;
     v->uids = mailbox_uids(v->mailbox, &v->modseq);
+    v->complete = v->modseq;
     mailbox_get_state(v->mailbox, &st);
     v->uidvalidity = st.uidvalidity;
     return v;
@@ -229,15 +230,7 @@ int cmd_close(struct session *s, struct ph_command *c, struct ph_err *err)
     if (rc && err->scope > PH_SCOPE_FOLDER)
         return -1;
     session_deselect(s);
-    if ((s->enabled & PH_EN_QRESYNC) && modseq) {
-        struct ph_writer code;
-        ph_writer_init(&code, PH_LITERAL_SYNC);
-        ph_write_raw(&code, "HIGHESTMODSEQ ");
-        ph_write_u64(&code, modseq);
-        session_ok_code(s, c, ph_buf_str(&code.out), "CLOSE completed");
-        ph_writer_done(&code);
-        return 0;
-    }
+    /* no HIGHESTMODSEQ: changes of others may have come before it, of which the client was not told (RFC 7162 3.2.8) */
     session_ok(s, c, "CLOSE completed");
     return 0;
 }

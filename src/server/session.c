@@ -355,7 +355,7 @@ static void settle(struct session *s)
     if (!s->held)
         return;
     append_settle(s);
-    if (s->mode == MODE_COMMAND)
+    if (s->mode == MODE_COMMAND || s->mode == MODE_IDLE)
         session_command_done(s);
 }
 

@@ -8,6 +8,8 @@
 #include "server/sync.h"
 #include "wire/respond.h"
 
+#define KEYWORDS_MAX 1000 /* different ones in a mailbox */
+
 static const struct {
     const char *name;
     uint32_t flag;
@@ -88,10 +90,63 @@ static struct mailbox_row *expected(struct session *s, const struct ph_flag_chan
     return rows;
 }
 
+static bool has_word(const char *words, struct ph_str word)
+{
+    for (; *words; words += strspn(words, " ")) {
+        size_t n = strcspn(words, " ");
+        if (ph_str_caseeq((struct ph_str){ words, n }, word))
+            return true;
+        words += n;
+    }
+    return false;
+}
+
+/* Are all words of `some`, but those of `without`, in `all`? */
+static bool words_in(const char *some, const char *without, const char *all, const char *or_in)
+{
+    for (; *some; some += strspn(some, " ")) {
+        struct ph_str word = { some, strcspn(some, " ") };
+        if (!has_word(without, word) && !has_word(all, word) && !has_word(or_in, word))
+            return false;
+        some += word.n;
+    }
+    return true;
+}
+
+/* Did the keywords become what the client asked for, and nothing else? */
+static bool keywords_expected(struct session *s, const struct ph_flag_change *asked, uint32_t was_set, uint32_t now_set)
+{
+    const char *was = mailbox_keywords(s->view->mailbox, was_set), *now = mailbox_keywords(s->view->mailbox, now_set);
+    const char *want = asked->keywords;
+
+    switch (asked->mode) {
+    case PH_FLAGS_SET:
+        return words_in(want, "", now, "") && words_in(now, "", want, "");
+    case PH_FLAGS_ADD:
+        return words_in(want, "", now, "") && words_in(was, "", now, "") && words_in(now, "", was, want);
+    default:
+        return words_in(was, want, now, "") && words_in(now, "", was, "") && !(*want && words_in(want, "", now, "") && *now);
+    }
+}
+
+/* Keywords of a mailbox are told to every session that has it, again with each new one. */
+static int room_for_keywords(struct session *s, const struct ph_flag_change *ch, struct ph_err *err)
+{
+    struct ph_buf all = PH_BUF_INIT;
+    bool fine = true;
+
+    if (!*ch->keywords || ch->mode == PH_FLAGS_REMOVE || mailbox_all_keywords(s->view->mailbox, NULL) < KEYWORDS_MAX)
+        return 0;
+    mailbox_all_keywords(s->view->mailbox, &all);
+    fine = words_in(ch->keywords, "", ph_buf_z(&all), "");
+    ph_buf_done(&all);
+    return fine ? 0 : ph_fail(err, PH_SCOPE_FOLDER, PH_E_LIMIT, "The mailbox has %d keywords, which is the limit", KEYWORDS_MAX);
+}
+
 /* What has to be said though the client wants silence: nothing where the flags became what it expects; the new mod-sequence
  * where it knows of them (RFC 7162 3.1.3). */
-static int tell_silent(struct session *s, const struct ph_flag_change *ch, const struct mailbox_row *was, size_t n,
-                       bool uid, struct ph_numset *told)
+static int tell_silent(struct session *s, const struct ph_flag_change *asked, const struct ph_flag_change *ch,
+                       const struct mailbox_row *was, size_t n, bool uid, struct ph_numset *told)
 {
     struct mailbox_row now;
 
@@ -100,7 +155,8 @@ static int tell_silent(struct session *s, const struct ph_flag_change *ch, const
             continue;
         if (!mailbox_row(s->view->mailbox, was[i].uid, &now))
             continue;
-        bool as_expected = now.flags == was[i].flags;
+        bool as_expected = now.flags == was[i].flags &&
+                           (now.kwset == was[i].kwset || keywords_expected(s, asked, was[i].kwset, now.kwset));
         if (!as_expected)
             continue; /* somebody else changed them, too: told like any change */
         if ((s->enabled & PH_EN_CONDSTORE) && (now.modseq != was[i].modseq || ch->unchanged_since)) /* RFC 7162 3.1.3 */
@@ -150,7 +206,8 @@ static int modified_code(struct session *s, struct ph_command *c, const struct p
     return 0;
 }
 
-static int store_flags(struct session *s, struct ph_command *c, struct ph_flag_change *ch, struct ph_err *err)
+static int store_flags(struct session *s, struct ph_command *c, const struct ph_flag_change *asked, struct ph_flag_change *ch,
+                       struct ph_err *err)
 {
     struct view *v = s->view;
     struct ph_session *store = session_store(s, err);
@@ -164,7 +221,7 @@ static int store_flags(struct session *s, struct ph_command *c, struct ph_flag_c
 
     if (!store || session_sync(s, 0, err)) /* so that what others did is told before, and is not taken for ours */
         return -1;
-    if (c->store.silent && !(was = expected(s, ch, &n)))
+    if (c->store.silent && !(was = expected(s, asked, &n)))
         return ph_fail_memory(err);
     if (store->ops->store_flags(store, &batch, 1, err))
         goto out;
@@ -179,7 +236,7 @@ static int store_flags(struct session *s, struct ph_command *c, struct ph_flag_c
     uidlist_free(mailbox_uids(v->mailbox, &modseq));
     if (mailbox_all_keywords(v->mailbox, NULL) != v->keywords_told)
         sync_tell_keywords(s);
-    rc = c->store.silent ? tell_silent(s, ch, was, n, c->uid, &told) : tell_all(s, ch, c->uid, &told);
+    rc = c->store.silent ? tell_silent(s, asked, ch, was, n, c->uid, &told) : tell_all(s, ch, c->uid, &told);
     if (rc == 0)
         rc = session_sync_but(s, c->uid ? SYNC_EXPUNGE : 0, &told, modseq, err);
 out:
@@ -205,10 +262,12 @@ int cmd_store(struct session *s, struct ph_command *c, struct ph_err *err)
     ch.mode = c->store.op ? modes[(unsigned char)c->store.op] : PH_FLAGS_SET;
     ch.keywords = ph_buf_z(&keywords);
     if (c->store.has_unchangedsince) {
-        s->enabled |= PH_EN_CONDSTORE; /* RFC 7162 3.1: using it enables it */
+        if (session_use_modseq(s, err)) /* RFC 7162 3.1: using it enables it */
+            goto out;
         ch.unchanged_since = c->store.unchangedsince ? c->store.unchangedsince : 1;
     }
-    if (allowed_flags(s, &ch, err))
+    const struct ph_flag_change asked = ch; /* what a silent client believes in */
+    if (allowed_flags(s, &ch, err) || room_for_keywords(s, &ch, err))
         goto out;
     struct ph_session *store = session_store(s, err);
     if (!store)
@@ -217,7 +276,7 @@ int cmd_store(struct session *s, struct ph_command *c, struct ph_err *err)
         ph_fail(err, PH_SCOPE_FOLDER, PH_E_UNSUPPORTED, "Flags cannot be changed here");
         goto out;
     }
-    rc = ph_numset_empty(&uids) ? 0 : store_flags(s, c, &ch, err);
+    rc = ph_numset_empty(&uids) ? 0 : store_flags(s, c, &asked, &ch, err);
     if (rc == 0 && !s->closing) {
         if (ph_numset_empty(&modified) && lowest) {
             session_ok_limit(s, c, s->server->config.limits.messages, lowest, "STORE completed for the last of the messages");

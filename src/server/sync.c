@@ -246,6 +246,7 @@ int session_sync_but(struct session *s, unsigned how, const struct ph_numset *to
     uint32_t last = uidlist_last(v->uids);
     struct uidlist *now = mailbox_uids(v->mailbox, &modseq);
     int rc = now == v->uids ? 0 : move_view(s, now, how & SYNC_EXPUNGE, err);
+    bool all = v->uids == now; /* else the client still counts messages that are gone */
     uidlist_free(now);
     struct mailbox_row first;
     if (rc == 0 && modseq > v->modseq && how & SYNC_NO_FLAGS) { /* they stay untold, unless there are none but those of new messages */
@@ -257,6 +258,8 @@ int session_sync_but(struct session *s, unsigned how, const struct ph_numset *to
         rc = tell_flags(s, last, v->modseq, told, upto);
         v->modseq = modseq;
     }
+    if (rc == 0 && all && v->modseq == modseq)
+        v->complete = modseq;
     return rc;
 }
 
