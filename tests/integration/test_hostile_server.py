@@ -394,7 +394,9 @@ class Names(Hostile):
                     self.assertIn(word, ('OK', 'NO', 'BAD', 'BYE'), lines)
                     if word == 'BYE' or c.do(b'NOOP')[0] == 'BYE':
                         self.c = None
-        self.assertEqual(set(os.listdir(outside)) - there, set())
+        # other tests make folders of their own there
+        self.assertEqual([n for n in set(os.listdir(outside)) - there if not re.match(r'ph-|tmp', n)], [])
+        self.assertEqual([n for n in os.listdir(server.dir) if 'owned' in n], [])
         c = self.client()
         for line in c.do(b'LIST "" *')[1]:
             m = re.search(rb'"(\S*)"\r', line)
