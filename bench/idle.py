@@ -103,9 +103,11 @@ def deliver(server, users, messages):
             if messages == 1:
                 c.append("INBOX", None, None, text)
                 continue
-            c.send(b"m APPEND INBOX" + b"".join(b" {%d+}\r\n%s" % (len(text), text) for _ in range(messages)) + b"\r\n")
-            while not c.readline().startswith(b"m OK"):
-                pass
+            for at in range(0, messages, 1000):
+                some = min(1000, messages - at)
+                c.send(b"m APPEND INBOX" + b" {%d+}\r\n%s" % (len(text), text) * some + b"\r\n")
+                while not c.readline().startswith(b"m OK"):
+                    pass
 
 
 def main(o):
