@@ -1,6 +1,5 @@
 # time-limit: 240
-# not-under: asan
-# not-under: tsan
+# not-under: asan tsan
 """The programs of examples/ build against the installed library, through pkg-config, and do what they say."""
 
 import glob
