@@ -125,7 +125,13 @@ static bool keywords_expected(struct session *s, const struct ph_flag_change *as
     case PH_FLAGS_ADD:
         return words_in(want, "", now, "") && words_in(was, "", now, "") && words_in(now, "", was, want);
     default:
-        return words_in(was, want, now, "") && words_in(now, "", was, "") && !(*want && words_in(want, "", now, "") && *now);
+        for (const char *w = now; *w; w += strspn(w, " ")) {
+            struct ph_str word = { w, strcspn(w, " ") };
+            if (has_word(want, word) || !has_word(was, word))
+                return false;
+            w += word.n;
+        }
+        return words_in(was, want, now, "");
     }
 }
 
