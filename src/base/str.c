@@ -45,3 +45,15 @@ char *ph_str_dup(struct ph_str s)
     }
     return z;
 }
+
+bool ph_words_have(const char *words, struct ph_str word)
+{
+    while (*words) {
+        size_t n = strcspn(words, " ");
+        if (ph_str_caseeq((struct ph_str){ words, n }, word))
+            return true;
+        words += n;
+        words += strspn(words, " ");
+    }
+    return false;
+}

@@ -38,6 +38,8 @@ bool ph_str_caseis(struct ph_str a, const char *z);
 bool ph_str_prefix(struct ph_str a, const char *z);
 bool ph_str_caseprefix(struct ph_str a, const char *z);
 
+/* Is the word one of these, which stand between blanks? ASCII case-insensitive: keywords. */
+bool ph_words_have(const char *words, struct ph_str word);
 static inline unsigned char ph_upper(unsigned char c)
 {
     return c >= 'a' && c <= 'z' ? (unsigned char)(c - 32) : c;

@@ -8,17 +8,6 @@
 #define KWSETS 65536 /* sets of keywords whose answer is remembered */
 #define DAY 86400
 
-static bool has_word(const char *words, struct ph_str word)
-{
-    while (*words) {
-        struct ph_str one = { words, strcspn(words, " ") };
-        if (ph_str_caseeq(one, word))
-            return true;
-        words += one.n + (words[one.n] == ' ');
-    }
-    return false;
-}
-
 /* Messages share few sets of keywords: each is looked through once. */
 static bool has_keyword(struct search *q, struct search_node *n, uint32_t kwset)
 {
@@ -35,7 +24,7 @@ static bool has_keyword(struct search *q, struct search_node *n, uint32_t kwset)
     }
     if (kwset < n->n_kwsets && n->kwsets[kwset] != UNKNOWN)
         return n->kwsets[kwset] == YES;
-    bool has = has_word(mailbox_keywords(q->s->view->mailbox, kwset), n->text);
+    bool has = ph_words_have(mailbox_keywords(q->s->view->mailbox, kwset), n->text);
     if (kwset < n->n_kwsets)
         n->kwsets[kwset] = has ? YES : NO;
     return has;

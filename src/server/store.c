@@ -90,23 +90,12 @@ static struct mailbox_row *expected(struct session *s, const struct ph_flag_chan
     return rows;
 }
 
-static bool has_word(const char *words, struct ph_str word)
-{
-    for (; *words; words += strspn(words, " ")) {
-        size_t n = strcspn(words, " ");
-        if (ph_str_caseeq((struct ph_str){ words, n }, word))
-            return true;
-        words += n;
-    }
-    return false;
-}
-
 /* Are all words of `some`, but those of `without`, in `all`? */
 static bool words_in(const char *some, const char *without, const char *all, const char *or_in)
 {
     for (; *some; some += strspn(some, " ")) {
         struct ph_str word = { some, strcspn(some, " ") };
-        if (!has_word(without, word) && !has_word(all, word) && !has_word(or_in, word))
+        if (!ph_words_have(without, word) && !ph_words_have(all, word) && !ph_words_have(or_in, word))
             return false;
         some += word.n;
     }
@@ -127,7 +116,7 @@ static bool keywords_expected(struct session *s, const struct ph_flag_change *as
     default:
         for (const char *w = now; *w; w += strspn(w, " ")) {
             struct ph_str word = { w, strcspn(w, " ") };
-            if (has_word(want, word) || !has_word(was, word))
+            if (ph_words_have(want, word) || !ph_words_have(was, word))
                 return false;
             w += word.n;
         }

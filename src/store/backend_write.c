@@ -184,24 +184,12 @@ void backend_drop_appends(struct backend_session *s)
 
 /* ---- flags ---- */
 
-static bool has_word(const char *words, struct ph_str word)
-{
-    while (*words) {
-        size_t n = strcspn(words, " ");
-        if (ph_str_caseeq((struct ph_str){ words, n }, word))
-            return true;
-        words += n;
-        words += strspn(words, " ");
-    }
-    return false;
-}
-
 /* Words of `from` that are (or are not) in `in`, added to out. */
 static void add_words(struct ph_buf *out, const char *from, const char *unless_in)
 {
     while (*from) {
         struct ph_str word = { from, strcspn(from, " ") };
-        if (word.n && !has_word(unless_in, word)) {
+        if (word.n && !ph_words_have(unless_in, word)) {
             if (ph_buf_len(out))
                 ph_buf_add_char(out, ' ');
             ph_buf_add_str(out, word);
